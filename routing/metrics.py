@@ -1,0 +1,91 @@
+"""Every metric of Silofrei, declared once.
+
+Labels come from enums, topics, partitions and the configured departments only, never from data. Seconds throughout.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+
+from prometheus_client import Counter, Gauge, Histogram
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200)
+_MENTIONS = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500)
+
+
+class ChangeOutcome(StrEnum):
+    """What became of one mention change or of one delivery that could not be read."""
+
+    OPENED = "opened"
+    APPENDED = "appended"
+    DISCARDED = "discarded"
+    EDITED = "edited"
+    DELETED = "deleted"
+    DUPLICATE = "duplicate"
+    DEAD_LETTER = "dead_letter"
+
+
+class Dependency(StrEnum):
+    """What a process cannot work without."""
+
+    KAFKA = "kafka"
+    REDIS = "redis"
+
+
+DELIVERIES = Counter("silofrei_deliveries", "Deliveries taken from mentions.raw.", ["channel"])
+CHANGES = Counter(
+    "silofrei_changes",
+    "Mention changes by what became of them; department is empty where none was involved.",
+    ["channel", "department", "outcome"],
+)
+NOT_MENTIONS = Counter("silofrei_not_mentions", "Native events that are no mention (likes, receipts).", ["channel"])
+PUBLISHED_TO_INGESTED = Histogram(
+    "silofrei_published_to_ingested_seconds", "From the author's post to our receipt.", ["channel"], buckets=_SECONDS
+)
+INGESTED_TO_CLASSIFIED = Histogram(
+    "silofrei_ingested_to_classified_seconds", "From receipt to the classification.", buckets=_SECONDS
+)
+CLASSIFIED_TO_QUEUED = Histogram(
+    "silofrei_classified_to_queued_seconds", "From the classification to Redis' confirmation.", buckets=_SECONDS
+)
+INGESTED_TO_QUEUED = Histogram(
+    "silofrei_ingested_to_queued_seconds", "From receipt to Redis' confirmation.", ["channel"], buckets=_SECONDS
+)
+PUBLISHED_TO_QUEUED = Histogram(
+    "silofrei_published_to_queued_seconds", "From the author's post to the queue.", ["channel"], buckets=_SECONDS
+)
+NEGATIVE_LATENCIES = Counter(
+    "silofrei_negative_latencies", "Latencies below zero, counted as zero: a source's clock is ahead.", ["step"]
+)
+BATCH_MENTIONS = Histogram("silofrei_batch_mentions", "Mention changes in one batch.", buckets=_MENTIONS)
+BATCH_SECONDS = Histogram("silofrei_batch_seconds", "From fetch to acknowledgement of one batch.", buckets=_SECONDS)
+CONSUMER_LAG = Gauge("silofrei_consumer_lag", "Deliveries not yet committed.", ["topic", "partition"])
+DEAD_LETTERS = Counter("silofrei_dead_letters", "Dead letters written.", ["reason"])
+RETRIES = Counter("silofrei_retries", "Attempts repeated because a dependency was away.", ["dependency"])
+DEPENDENCY_UP = Gauge("silofrei_dependency_up", "1 while the last call succeeded, else 0.", ["dependency"])
+WATCHDOG_EXITS = Gauge("silofrei_watchdog_exits", "Times that the watchdog ended a worker, kept in Redis.")
+QUEUE_DEPTH = Gauge("silofrei_queue_depth", "Tickets waiting.", ["department"])
+QUEUE_CLAIMED = Gauge("silofrei_queue_claimed", "Tickets under a lease.", ["department"])
+QUEUE_OLDEST_AGE = Gauge("silofrei_queue_oldest_age_seconds", "Age of the oldest waiting ticket.", ["department"])
+QUEUE_OVERDUE = Gauge("silofrei_queue_overdue", "Waiting tickets past their deadline.", ["department"])
+OUTBOX_LENGTH = Gauge("silofrei_outbox_length", "Events not yet moved to Kafka.")
+RELAY_ACTIVE = Gauge("silofrei_relay_active", "1 in the relay that holds the lease, 0 in one that stands by.")
+RELAY_EVENTS = Counter("silofrei_relay_events", "Events moved to Kafka.")
+RELAY_SECONDS = Histogram("silofrei_relay_batch_seconds", "From reading the outbox to Kafka's ack.", buckets=_SECONDS)
+EVENT_TO_KAFKA = Histogram("silofrei_event_to_kafka_seconds", "From the queue's change to Kafka's ack.", buckets=_SECONDS)
+LEASES_EXPIRED = Counter("silofrei_leases_expired", "Leases that ran out.", ["department"])
+LEDGER_ROWS = Counter("silofrei_ledger_rows", "Events written to Parquet.")
+
+
+def seconds_between(step: str, start: datetime, end: datetime) -> float:
+    """Seconds from `start` to `end`, never below zero; a negative difference is counted under `step`.
+
+    Args:
+        step: name of the latency, one of those declared above.
+        start: earlier moment, with time zone.
+        end: later moment, with time zone.
+    """
+    seconds = (end - start).total_seconds()
+    if seconds < 0:
+        NEGATIVE_LATENCIES.labels(step).inc()
+        return 0.0
+    return seconds
