@@ -1,0 +1,69 @@
+# `make demo` and `make test` set up all that they need; `make help` lists the rest.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PACKAGES := schemas routing streams desk deploy
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes
+ARGS ?=
+
+.PHONY: help demo test unit lint format bench lock services clean
+
+help: ## What can be made
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+demo: $(VENV)/demo ## Start everything on this machine with sample mentions (ARGS=--once: one round to the end)
+	@$(BIN)/silofrei demo $(ARGS)
+
+test: lint services ## Lint, types, architecture and all tests; installs what they need
+	@$(BIN)/python -m pytest $(ARGS)
+
+unit: $(VENV)/dev ## The fast tests alone
+	@$(BIN)/python -m pytest tests/unit $(ARGS)
+
+lint: $(VENV)/dev build/tree ## ruff, mypy --strict and import-linter
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy $(foreach package,$(PACKAGES),-p silofrei.$(package))
+	@$(BIN)/lint-imports
+
+format: $(VENV)/dev ## Put the code into the house form
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: $(VENV)/dev ## Mentions per second beside the peers (ARGS=--quick for a short run)
+	@$(BIN)/python -m benchmarks.throughput $(ARGS)
+
+services: $(VENV)/dev ## Chromium, Prometheus and a real Kafka for the tests
+	@./tests/install-services.sh $(BIN)
+
+lock: $(VENV)/dev ## Pin the newest allowed versions, with hashes and without addresses
+	@./requirements/lock.sh $(BIN)
+
+clean: ## Remove the environment, caches and local data
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache silofrei-data screenshots
+
+$(VENV)/pip: requirements/build.txt
+	@echo "Creating the environment in $(VENV) ..."
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Silofrei needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version). Set PYTHON=..." >&2; exit 2; }
+	@$(PYTHON) -m venv $(VENV) \
+	  || { echo "Python's venv is missing; on Debian: apt-get install python3-venv" >&2; exit 2; }
+	@$(PIP) -r requirements/build.txt
+	@touch $@
+
+# The demo's packages are part of the developers', so that one environment serves both.
+$(VENV)/demo: requirements/demo.txt pyproject.toml $(VENV)/pip
+	@echo "Installing the packages ..."
+	@$(PIP) -r requirements/demo.txt
+	@$(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/dev: requirements/dev.txt $(VENV)/demo
+	@echo "Installing the developers' packages ..."
+	@$(PIP) -r requirements/dev.txt
+	@touch $@
+
+build/tree:
+	@mkdir -p build/tree/silofrei
+	@for package in $(PACKAGES); do ln -sfn ../../../$$package build/tree/silofrei/$$package; done

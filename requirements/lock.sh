@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# Pins versions with hashes and without addresses; needs uv (pip install uv).
+set -euo pipefail
+bin=$1
+"$bin/python" -m pip --disable-pip-version-check install --quiet uv
+compile() {
+  "$bin/uv" pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+    --no-emit-index-url --no-emit-find-links --no-annotate --no-header "$@"
+}
+compile requirements/build.in -o requirements/build.txt
+compile pyproject.toml -o requirements/base.txt
+compile pyproject.toml --extra local -o requirements/demo.txt
+compile pyproject.toml --extra local --extra train --group dev -o requirements/dev.txt
