@@ -20,10 +20,15 @@ from silofrei.schemas.settings import ConfigurationError
 _UNITS = {"m": 60, "h": 3600, "d": 86_400}
 
 
-def _duration(value: object) -> timedelta:
+def parse_duration(value: object) -> timedelta:
+    """The duration that `value` means: a number and m, h or d, such as '30m', '4h' or '2d'.
+
+    Raises:
+        ValueError: it is none.
+    """
     if isinstance(value, timedelta):
         return value
-    match = re.fullmatch(r"(\d+)([mhd])", value) if isinstance(value, str) else None
+    match = re.fullmatch(r"(\d{1,5})([mhd])", value) if isinstance(value, str) else None
     if match is None or int(match[1]) == 0:
         raise ValueError("write a duration as a number and m, h or d, such as '30m', '4h' or '2d'")
     return timedelta(seconds=int(match[1]) * _UNITS[match[2]])
@@ -38,7 +43,7 @@ def _priority(value: object) -> Priority:
     return names[value]
 
 
-Duration = Annotated[timedelta, BeforeValidator(_duration)]
+Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
 PriorityName = Annotated[Priority, BeforeValidator(_priority)]
 Probability = Annotated[float, Field(ge=0, le=1)]
 
@@ -150,7 +155,8 @@ class Config(Contract):
             for name in (rule.then.department, *rule.then.collaborators):
                 if name is not None and name not in known:
                     raise ValueError(
-                        f"{where}: unknown department '{name}'; use one of {', '.join(known)} or add [departments.{name}]"
+                        f"{where}: unknown department '{name}'; use one of {', '.join(known)} "
+                        f"or add [departments.{name}]"
                     )
             if rule.then.discard and rule.then.model_dump(exclude={"discard"}, exclude_defaults=True):
                 raise ValueError(f"{where}: then.discard cannot stand beside other effects; remove one of them")

@@ -61,7 +61,9 @@ class Settings(BaseSettings):
         "", description="Put before every topic name and consumer group, such as 'staging.'; ends with a dot."
     )
     topic_partitions: Annotated[int, Field(ge=1, le=1000)] = Field(4, description="Partitions of a topic.")
-    topic_replication: Annotated[int, Field(ge=1, le=10)] = Field(1, description="Replicas of a topic; 3 in production.")
+    topic_replication: Annotated[int, Field(ge=1, le=10)] = Field(
+        1, description="Replicas of a topic; 3 in production."
+    )
     retention_raw_hours: Annotated[int, Field(ge=1)] = Field(168, description="How long deliveries are kept, hours.")
     retention_events_hours: Annotated[int, Field(ge=-1)] = Field(
         -1, description="How long tickets.events is kept, hours; -1 for ever (it is the record)."

@@ -1,0 +1,87 @@
+"""A ticket as text for a terminal, in German or English."""
+
+from datetime import datetime
+
+from babel.dates import format_timedelta
+
+from silofrei.schemas.config import Config
+from silofrei.schemas.names import TicketStatus
+from silofrei.schemas.ticket import Ticket
+
+_WORDS = {
+    "en": {
+        "due": "due in {time}",
+        "overdue": "overdue by {time}",
+        "resolved": "resolved: {outcome}",
+        "held": "with {holder}, token {token}",
+        "why": "Why here",
+        "deleted": "(deleted by its author)",
+        "also": "also for",
+        "waiting": "waiting",
+        "attempts": "{count} expired leases",
+    },
+    "de": {
+        "due": "fällig in {time}",
+        "overdue": "überfällig seit {time}",
+        "resolved": "erledigt: {outcome}",
+        "held": "bei {holder}, Marke {token}",
+        "why": "Warum hier",
+        "deleted": "(vom Verfasser gelöscht)",
+        "also": "auch für",
+        "waiting": "wartet",
+        "attempts": "{count} abgelaufene Reservierungen",
+    },
+}
+
+
+def ticket_as_text(ticket: Ticket, company: Config, language: str, now: datetime) -> str:
+    """Several lines: head, state, each mention, and why the ticket is where it is.
+
+    Args:
+        ticket: the ticket.
+        company: names of the departments.
+        language: `de` or `en`.
+        now: the moment from which time left is counted.
+    """
+    words = _WORDS[language]
+
+    def title(name: str) -> str:
+        return str(getattr(company.department(name).title, language))
+
+    left = ticket.due_at - now
+    time = format_timedelta(abs(left), locale=language, threshold=1.2)
+    if ticket.status is TicketStatus.RESOLVED and ticket.outcome:
+        state = words["resolved"].format(outcome=ticket.outcome.value)
+    else:
+        state = words["due" if left.total_seconds() >= 0 else "overdue"].format(time=time)
+        held = ticket.lease and words["held"].format(holder=ticket.lease.holder, token=ticket.lease.token)
+        state += f" · {held or words['waiting']}"
+    lines = [f"{ticket.id}  {title(ticket.department)} · {ticket.priority.name.lower()} · {state}"]
+    if ticket.collaborators:
+        lines.append(f"  {words['also']} {', '.join(title(name) for name in ticket.collaborators)}")
+    if ticket.attempts:
+        lines.append("  " + words["attempts"].format(count=ticket.attempts))
+    for entry in ticket.mentions:
+        mention = entry.mention
+        author = mention.author.name or mention.author.handle or mention.author.id
+        lines += ["", f"  {author} · {mention.channel.value} {mention.kind.value} · {mention.created_at:%Y-%m-%d %H:%M} UTC"]
+        text = words["deleted"] if entry.deleted_at else mention.text
+        lines += [f"    {line}" for line in _printable(text).splitlines() or [""]]
+        if mention.permalink:
+            lines.append(f"    {_printable(mention.permalink)}")
+    if ticket.classification:
+        scores = ticket.classification.scores.model_dump()
+        ranked = sorted(scores.items(), key=lambda pair: -pair[1])[:3]
+        terms = ", ".join(dict.fromkeys(_printable(evidence.text) for evidence in ticket.classification.evidence[:5]))
+        lines += [
+            "",
+            f"  {words['why']}: {ticket.rule} · "
+            + ", ".join(f"{label} {score:.0%}" for label, score in ranked)
+            + (f" · «{terms}»" if terms else ""),
+        ]
+    return "\n".join(lines)
+
+
+def _printable(text: str) -> str:
+    """Without control characters: a mention must not steer the reader's terminal."""
+    return "".join(character for character in text if character in "\n\t" or character.isprintable())

@@ -1,0 +1,86 @@
+"""Commands that start one long-running part, for a supervisor or an orchestrator, and the topics."""
+
+import logging
+import sys
+from typing import Annotated
+
+import typer
+
+from silofrei.deploy.cli.context import (
+    REFUSED,
+    ConfigOption,
+    DataOption,
+    JsonOption,
+    clean_errors,
+    configuration,
+    say,
+    settings_for,
+)
+from silofrei.deploy.cli.logs import start_logging
+from silofrei.schemas.config import Config
+from silofrei.schemas.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+def _prepare(config: ConfigOption, data: DataOption) -> tuple[Settings, Config]:
+    settings = settings_for(data, config)
+    start_logging(settings)
+    return settings, configuration(settings)
+
+
+def worker(config: ConfigOption = None, data: DataOption = None) -> None:
+    """Take deliveries from mentions.raw, classify, decide and queue them."""
+    with clean_errors():
+        settings, company = _prepare(config, data)
+        from silofrei.routing.classifier.model import load_classifier
+        from silofrei.streams.worker import run_worker
+
+        raise typer.Exit(run_worker(settings, company, load_classifier(company.thresholds)))
+
+
+def relay(config: ConfigOption = None, data: DataOption = None) -> None:
+    """Move the outbox to Kafka, return expired leases, measure the queues."""
+    with clean_errors():
+        settings, company = _prepare(config, data)
+        from silofrei.streams.relay import run_relay
+
+        raise typer.Exit(run_relay(settings, company))
+
+
+def ledger(config: ConfigOption = None, data: DataOption = None) -> None:
+    """Write tickets.events to Parquet."""
+    with clean_errors():
+        settings, _ = _prepare(config, data)
+        from silofrei.streams.ledger import run_ledger
+
+        raise typer.Exit(run_ledger(settings))
+
+
+def desk(config: ConfigOption = None, data: DataOption = None) -> None:
+    """Serve the pages for departments and leadership."""
+    with clean_errors():
+        settings, company = _prepare(config, data)
+        from silofrei.desk.app import run_desk
+
+        raise typer.Exit(run_desk(settings, company))
+
+
+def topics(
+    check: Annotated[bool, typer.Option("--check", help="Compare only; create nothing.")] = False,
+    config: ConfigOption = None,
+    data: DataOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Create the topics that are missing and report where one differs from the settings."""
+    with clean_errors():
+        settings = settings_for(data, config)
+        company = configuration(settings)
+        from silofrei.streams.topics import compare, provision
+
+        reports = compare(settings, company) if check else provision(settings, company)
+        for report in reports:
+            say(report.as_json() if json else report.as_text())
+        if not all(report.good for report in reports):
+            sys.stdout.flush()
+            raise typer.Exit(REFUSED)
