@@ -1,0 +1,1 @@
+"""A whole Silofrei on one machine: Kafka, Redis and our own processes, started, watched and stopped together."""

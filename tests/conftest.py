@@ -1,0 +1,58 @@
+"""What every test may ask for: settings of its own, and real services that start when the first test needs them.
+
+A service that cannot be had here skips the test with the reason; where CI=true it fails it.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+import redis
+
+from silofrei.deploy.local.redis import LocalRedis, redis_missing
+from silofrei.schemas.settings import PREFIX, Settings, load_settings
+
+MakeSettings = Callable[..., Settings]
+
+
+def unavailable(reason: str) -> NoReturn:
+    """Skips the test, or fails it where CI=true: there, everything must be there."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"CI must have all services: {reason}")
+    pytest.skip(reason)
+
+
+@pytest.fixture
+def make_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> MakeSettings:
+    """Settings from the keywords alone: no environment, no `.env`, data under this test's folder."""
+    for name in [name for name in os.environ if name.startswith(PREFIX)]:
+        monkeypatch.delenv(name)
+
+    def make(**values: object) -> Settings:
+        return load_settings(**{"data": tmp_path / "data", "_env_file": os.devnull, **values})
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalRedis]:
+    """A real Valkey with an append-only file for the whole run. Do not stop it; start a LocalRedis of your own."""
+    missing = redis_missing()
+    if missing:
+        unavailable(missing)
+    server = LocalRedis(tmp_path_factory.mktemp("redis"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def redis_url(redis_server: LocalRedis) -> str:
+    """The address of a Redis that is empty at the start of the test."""
+    with redis.Redis.from_url(redis_server.url) as client:
+        client.config_set("maxmemory", 0)
+        client.flushall()
+        client.script_flush()
+    return redis_server.url
