@@ -4,6 +4,7 @@ A service that cannot be had here skips the test with the reason; where CI=true 
 """
 
 import os
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NoReturn
@@ -11,6 +12,7 @@ from typing import NoReturn
 import pytest
 import redis
 
+from silofrei.deploy.local.memory_kafka import MemoryKafka, memory_kafka_missing
 from silofrei.deploy.local.redis import LocalRedis, redis_missing
 from silofrei.schemas.settings import PREFIX, Settings, load_settings
 
@@ -56,3 +58,21 @@ def redis_url(redis_server: LocalRedis) -> str:
         client.flushall()
         client.script_flush()
     return redis_server.url
+
+
+@pytest.fixture(scope="session")
+def memory_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """HOST:PORT of a Kafka in memory for the whole run; use topics of your own, see `topic_prefix`."""
+    missing = memory_kafka_missing()
+    if missing:
+        unavailable(missing)
+    broker = MemoryKafka(tmp_path_factory.mktemp("memory-kafka"))
+    broker.start()
+    yield broker.bootstrap
+    broker.stop()
+
+
+@pytest.fixture
+def topic_prefix() -> str:
+    """A prefix for topics and groups that no other test has."""
+    return f"t{uuid.uuid4().hex[:12]}."

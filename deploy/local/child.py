@@ -5,6 +5,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -12,12 +13,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from silofrei.schemas.settings import ConfigurationError
+
 _TIED = Path(__file__).with_name("tied.py")
 _POLL = 0.02
+_CONNECT_SECONDS = 1.0
 _KEEP_LOG_BYTES = 10_000_000
 
 
-class LocalError(Exception):
+class LocalError(ConfigurationError):
     """A program that a local system needs is missing or did not start; the message says which and what to do."""
 
 
@@ -71,6 +75,24 @@ class Child:
     def failure(self, what: str) -> LocalError:
         """An error that tells what happened, with the end of the log."""
         return LocalError(f"{self.name} {what}. Its log is {self.log}:\n{self.last_lines()}")
+
+
+def listens(address: str) -> bool:
+    """Whether something on this machine accepts connections at HOST:PORT."""
+    host, _, port = address.rpartition(":")
+    try:
+        with socket.create_connection((host, int(port)), timeout=_CONNECT_SECONDS):
+            return True
+    except OSError:
+        return False
+
+
+def free_port() -> int:
+    """A loopback port that nobody uses now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 def ending(code: int) -> str:
