@@ -62,11 +62,12 @@ class Mention(Contract):
     rating: Annotated[float, Field(ge=0, le=5)] | None = None
     """Stars of a review."""
 
-    @field_validator("text")
+    @field_validator("text", mode="before")
     @classmethod
-    def _encodable(cls, text: str) -> str:
+    def _encodable(cls, text: object) -> object:
         try:
-            text.encode()
+            if isinstance(text, str):
+                text.encode()
         except UnicodeEncodeError as error:
             raise ValueError(f"has a lone surrogate at character {error.start}; send valid Unicode") from None
         return text

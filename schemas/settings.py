@@ -5,6 +5,7 @@ Read from the environment (`SILOFREI_...`), from `.env` and, for secrets, from f
 """
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -14,6 +15,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from silofrei.schemas.names import Durability
 
 PREFIX = "SILOFREI_"
+_USER_INFO = re.compile(r"//[^@/]*@")
+"""The part of a URL that may hold a password."""
 
 
 class ConfigurationError(Exception):
@@ -163,6 +166,6 @@ def _explain(error: ValidationError) -> list[str]:
         name = str(problem["loc"][0])
         field = Settings.model_fields[name]
         secret = "SecretStr" in str(field.annotation)
-        shown = "***" if secret else repr(problem["input"])
+        shown = "***" if secret else _USER_INFO.sub("//***@", repr(problem["input"]))
         lines.append(f"{PREFIX}{name.upper()}={shown}: {message}. {field.description}")
     return lines

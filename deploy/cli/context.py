@@ -27,7 +27,9 @@ WRONG = 2
 T = TypeVar("T")
 
 ConfigOption = Annotated[Path | None, typer.Option("--config", help="silofrei.toml; SILOFREI_CONFIG by default.")]
-DataOption = Annotated[Path | None, typer.Option("--data", help="Folder of the local system; SILOFREI_DATA by default.")]
+DataOption = Annotated[
+    Path | None, typer.Option("--data", help="Folder of the local system; SILOFREI_DATA by default.")
+]
 BrandOption = Annotated[str | None, typer.Option("--brand", help="The brand; the first configured one by default.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object per line.")]
 

@@ -64,7 +64,10 @@ def ticket_as_text(ticket: Ticket, company: Config, language: str, now: datetime
     for entry in ticket.mentions:
         mention = entry.mention
         author = mention.author.name or mention.author.handle or mention.author.id
-        lines += ["", f"  {author} · {mention.channel.value} {mention.kind.value} · {mention.created_at:%Y-%m-%d %H:%M} UTC"]
+        lines += [
+            "",
+            f"  {author} · {mention.channel.value} {mention.kind.value} · {mention.created_at:%Y-%m-%d %H:%M} UTC",
+        ]
         text = words["deleted"] if entry.deleted_at else mention.text
         lines += [f"    {line}" for line in _printable(text).splitlines() or [""]]
         if mention.permalink:

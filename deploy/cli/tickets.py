@@ -31,7 +31,9 @@ from silofrei.schemas.names import Outcome
 from silofrei.schemas.settings import ConfigurationError, Settings
 from silofrei.schemas.ticket import Ticket
 
-LanguageOption = Annotated[str, typer.Option("--lang", help="Language of the output: en or de.", envvar="SILOFREI_LANG")]
+LanguageOption = Annotated[
+    str, typer.Option("--lang", help="Language of the output: en or de.", envvar="SILOFREI_LANG")
+]
 TokenOption = Annotated[int, typer.Option("--token", help="The fencing token that `pull` printed.")]
 
 
@@ -66,7 +68,9 @@ def _lease(lease: str | None) -> timedelta | None:
 
 def pull(
     department: Annotated[str, typer.Argument(help="service, sales, hr, pr, triage or one of your own.")],
-    holder: Annotated[str | None, typer.Option("--holder", help="Who takes it; you on this machine by default.")] = None,
+    holder: Annotated[
+        str | None, typer.Option("--holder", help="Who takes it; you on this machine by default.")
+    ] = None,
     lease: Annotated[str | None, typer.Option("--lease", help="How long it is yours, such as 15m.")] = None,
     brand: BrandOption = None,
     lang: LanguageOption = "en",
