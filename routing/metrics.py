@@ -3,10 +3,14 @@
 Labels come from enums, topics, partitions and the configured departments only, never from data. Seconds throughout.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
+from itertools import product
 
 from prometheus_client import Counter, Gauge, Histogram
+
+from silofrei.schemas.names import Channel, DeadLetterReason
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200)
 _MENTIONS = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500)
@@ -22,6 +26,10 @@ class ChangeOutcome(StrEnum):
     DELETED = "deleted"
     DUPLICATE = "duplicate"
     DEAD_LETTER = "dead_letter"
+
+
+UNKNOWN_CHANNEL = "unknown"
+"""Label of a delivery whose envelope is broken or whose channel has no parser here; its name is data, so no label."""
 
 
 class Dependency(StrEnum):
@@ -59,6 +67,7 @@ NEGATIVE_LATENCIES = Counter(
 BATCH_MENTIONS = Histogram("silofrei_batch_mentions", "Mention changes in one batch.", buckets=_MENTIONS)
 BATCH_SECONDS = Histogram("silofrei_batch_seconds", "From fetch to acknowledgement of one batch.", buckets=_SECONDS)
 CONSUMER_LAG = Gauge("silofrei_consumer_lag", "Deliveries not yet committed.", ["topic", "partition"])
+COMMITTED_OFFSET = Gauge("silofrei_committed_offset", "Offset up to which all is committed.", ["topic", "partition"])
 DEAD_LETTERS = Counter("silofrei_dead_letters", "Dead letters written.", ["reason"])
 RETRIES = Counter("silofrei_retries", "Attempts repeated because a dependency was away.", ["dependency"])
 DEPENDENCY_UP = Gauge("silofrei_dependency_up", "1 while the last call succeeded, else 0.", ["dependency"])
@@ -71,9 +80,48 @@ OUTBOX_LENGTH = Gauge("silofrei_outbox_length", "Events not yet moved to Kafka."
 RELAY_ACTIVE = Gauge("silofrei_relay_active", "1 in the relay that holds the lease, 0 in one that stands by.")
 RELAY_EVENTS = Counter("silofrei_relay_events", "Events moved to Kafka.")
 RELAY_SECONDS = Histogram("silofrei_relay_batch_seconds", "From reading the outbox to Kafka's ack.", buckets=_SECONDS)
-EVENT_TO_KAFKA = Histogram("silofrei_event_to_kafka_seconds", "From the queue's change to Kafka's ack.", buckets=_SECONDS)
+EVENT_TO_KAFKA = Histogram(
+    "silofrei_event_to_kafka_seconds", "From the queue's change to Kafka's ack.", buckets=_SECONDS
+)
 LEASES_EXPIRED = Counter("silofrei_leases_expired", "Leases that ran out.", ["department"])
 LEDGER_ROWS = Counter("silofrei_ledger_rows", "Events written to Parquet.")
+
+
+def begin_worker_series(queue_names: Iterable[str]) -> None:
+    """Create a worker's labelled counters at zero.
+
+    A series that appears with a value has no earlier sample, so Prometheus' rate() would miss its first events: the
+    first dead letter of a channel, for one.
+
+    Args:
+        queue_names: the configured queues, triage too.
+    """
+    queues = tuple(queue_names)
+    with_ticket = (ChangeOutcome.OPENED, ChangeOutcome.APPENDED, ChangeOutcome.EDITED, ChangeOutcome.DELETED)
+    for channel in (*Channel, UNKNOWN_CHANNEL):
+        DELIVERIES.labels(channel)
+        CHANGES.labels(channel, "", ChangeOutcome.DEAD_LETTER)
+    for channel in Channel:
+        NOT_MENTIONS.labels(channel)
+        CHANGES.labels(channel, "", ChangeOutcome.DISCARDED)
+        for queue, outcome in product(queues, with_ticket):
+            CHANGES.labels(channel, queue, outcome)
+    for reason in DeadLetterReason:
+        DEAD_LETTERS.labels(reason)
+    for dependency in Dependency:
+        RETRIES.labels(dependency)
+
+
+def begin_relay_series(queue_names: Iterable[str]) -> None:
+    """Create a relay's labelled counters at zero, as `begin_worker_series` does.
+
+    Args:
+        queue_names: the configured queues, triage too.
+    """
+    for queue in queue_names:
+        LEASES_EXPIRED.labels(queue)
+    for dependency in Dependency:
+        RETRIES.labels(dependency)
 
 
 def seconds_between(step: str, start: datetime, end: datetime) -> float:
