@@ -32,6 +32,10 @@ UNKNOWN_CHANNEL = "unknown"
 """Label of a delivery whose envelope is broken or whose channel has no parser here; its name is data, so no label."""
 
 
+WATCHDOG_COUNTER = "watchdog-exits"
+"""Name of the counter in Redis behind `WATCHDOG_EXITS`; the worker that counts ends in the same moment."""
+
+
 class Dependency(StrEnum):
     """What a process cannot work without."""
 
