@@ -12,9 +12,16 @@ from typing import NoReturn
 import pytest
 import redis
 
+from silofrei.deploy.local.child import LocalError
+from silofrei.deploy.local.jars import cache_folder, fetch, read_lock
+from silofrei.deploy.local.java import java_missing
+from silofrei.deploy.local.kafka import LocalKafka
 from silofrei.deploy.local.memory_kafka import MemoryKafka, memory_kafka_missing
 from silofrei.deploy.local.redis import LocalRedis, redis_missing
 from silofrei.schemas.settings import PREFIX, Settings, load_settings
+
+JARS_WITHIN = 90.0
+"""Longest wait for Kafka's jars, seconds; below the time limit of a test."""
 
 MakeSettings = Callable[..., Settings]
 
@@ -67,6 +74,31 @@ def memory_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if missing:
         unavailable(missing)
     broker = MemoryKafka(tmp_path_factory.mktemp("memory-kafka"))
+    broker.start()
+    yield broker.bootstrap
+    broker.stop()
+
+
+@pytest.fixture(scope="session")
+def kafka_jars() -> Path:
+    """The folder with the jars of Apache Kafka, fetched where they are missing."""
+    missing = java_missing()
+    if missing:
+        unavailable(missing)
+    lock = read_lock()
+    try:
+        return fetch(lock, cache_folder(lock.version), within=JARS_WITHIN)
+    except LocalError as error:
+        unavailable(str(error))
+
+
+@pytest.fixture(scope="session")
+def local_kafka(kafka_jars: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """HOST:PORT of a real Apache Kafka for the whole run; use topics of your own, see `topic_prefix`.
+
+    Topics are not made by use: call `provision(settings, config)`. To stop one, start a LocalKafka of your own.
+    """
+    broker = LocalKafka(tmp_path_factory.mktemp("kafka"), jars=kafka_jars)
     broker.start()
     yield broker.bootstrap
     broker.stop()

@@ -34,6 +34,7 @@ class Child:
         argv: the command and its arguments.
         log: file that takes what it prints.
         env: added to our own environment.
+        cwd: its working folder; ours by default.
         ready: asks once whether it can be used; called from any thread, answers within about a second.
         ready_within: longest wait for that, seconds.
         grace: longest wait between SIGTERM and SIGKILL, seconds.
@@ -43,6 +44,7 @@ class Child:
     argv: tuple[str, ...]
     log: Path
     env: Mapping[str, str] = field(default_factory=dict)
+    cwd: Path | None = None
     ready: Callable[[], bool] = lambda: True
     ready_within: float = 60.0
     grace: float = 10.0
@@ -130,6 +132,7 @@ class Running:
             self._popen = subprocess.Popen(  # noqa: S603 # the command is ours
                 self.child.command(),
                 env=self.child.environment(),
+                cwd=self.child.cwd,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
