@@ -28,6 +28,10 @@ OWN_REPLY = "own reply"
 ACCOUNT_HEADER = "x-silofrei-account"
 """Header that a connector sets to the brand's own id or handle, for channels whose payloads do not tell."""
 
+_SHARED = {MentionKind.POST, MentionKind.COMMENT}
+"""Kinds whose conversations many people share: there, a thread is what one author says in one conversation. Otherwise
+everybody under a popular post would stand in one ticket, and in one department."""
+
 
 class Draft:
     """What a delivery says of one mention, before it is known whether it was created or edited.
@@ -69,8 +73,9 @@ class Draft:
         engagement: Engagement | None = None,
         rating: float | None = None,
     ) -> None:
-        author = author or Author(id=f"unknown:{native_id}")
-        if kind in (MentionKind.POST, MentionKind.COMMENT) and channel is not Channel.CLOUDEVENTS:
+        if author is None:
+            author, conversation = Author(id=f"unknown:{native_id}"), None
+        elif kind in _SHARED and channel is not Channel.CLOUDEVENTS:
             conversation = f"{conversation or native_id}:{author.id}"
         try:
             self.mention = Mention(
@@ -102,14 +107,21 @@ class Draft:
         return MentionEdited(mention=self.mention, revision=revision)
 
 
-def deleted(delivery: RawDelivery, channel: Channel, native_id: str, at: datetime | None) -> MentionChange:
-    """The mention is gone; `at` is when, as far as the channel tells."""
-    return MentionDeleted(
-        mention_id=prefixed(channel, native_id),
-        brand=delivery.brand,
-        channel=channel,
-        deleted_at=at or delivery.received_at,
-    )
+def deleted(delivery: RawDelivery, channel: Channel, path: str, native_id: str, at: datetime | None) -> MentionChange:
+    """The mention with `native_id` is gone; `at` is when, as far as the channel tells.
+
+    Raises:
+        InvalidMention: the id cannot be one.
+    """
+    try:
+        return MentionDeleted(
+            mention_id=prefixed(channel, native_id),
+            brand=delivery.brand,
+            channel=channel,
+            deleted_at=at or delivery.received_at,
+        )
+    except ValidationError as error:
+        raise refused(error, path) from None
 
 
 def prefixed(channel: Channel, native_id: str) -> str:

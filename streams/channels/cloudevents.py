@@ -68,7 +68,8 @@ class CloudEventsParser:
         native_id = f"{source}/{data.identifier('id')}"
         if change == "deleted":
             _only(data, _DELETED_DATA)
-            return deleted(delivery, Channel.CLOUDEVENTS, native_id, _moment(event, data, "deleted_at", delivery))
+            at = _moment(event, data, "deleted_at", delivery)
+            return deleted(delivery, Channel.CLOUDEVENTS, data.path, native_id, at)
         _only(data, _DATA)
         draft = _draft(event, data, source, native_id, delivery)
         if draft is None:

@@ -66,7 +66,7 @@ def _post(event: meta.Event, value: Fields, delivery: RawDelivery) -> MentionCha
     )
     if verb in _DELETED:
         at = event.time(delivery) if "time" in event.entry else None
-        return deleted(delivery, Channel.FACEBOOK, native_id, at)
+        return deleted(delivery, Channel.FACEBOOK, value.path, native_id, at)
     if verb not in _CREATED | _EDITED:
         raise invalid(value.at("verb"), f"is {verb!r}, which is not read", "known are add, edited and remove")
     author = _author(value)
@@ -114,9 +114,8 @@ def _stars(value: Fields) -> float | None:
 
 def _media(value: Fields) -> list[Media]:
     photo, video, link = value.label("photo"), value.label("video"), value.label("link")
-    media = [
-        Media(type="image", url=url) for url in dict.fromkeys([*([photo] if photo else []), *value.labels("photos")])
-    ]
+    photos = dict.fromkeys([*([photo] if photo else []), *value.labels("photos")])
+    media = [Media(type="image", url=url) for url in photos]
     if video:
         media.append(Media(type="video", url=video))
     if link:

@@ -97,6 +97,8 @@ class Fields:
         Raises:
             InvalidMention: missing or no text.
         """
+        if self._values.get(key) is None:
+            raise missing(self.at(key), "the name")
         return self.text(key, limit=200)
 
     def identifier(self, key: str) -> str:

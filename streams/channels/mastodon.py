@@ -1,7 +1,7 @@
 """Mastodon: mentions, quotes, edits and deletions, from the streaming API or from a poll of the notifications.
 
-A delivery holds one stream event, `{"event", "payload"}`, or the list of notifications that the API returns.
-Source: docs.joinmastodon.org, "Streaming API" and "Notification". `docs/channels.md` tells what is read and what is not.
+A delivery holds one stream event, `{"event", "payload"}`, or what a poll returns: notifications or statuses.
+Source: docs.joinmastodon.org, "Streaming API" and "Notification". `docs/channels.md` tells what is read.
 """
 
 import json
@@ -65,12 +65,13 @@ class MastodonParser:
         """See `Parser.change`."""
         fields = Fields.of(item.value, item.path)
         if "event" not in fields:
-            return _notification(fields, delivery)
+            is_status = "content" in fields and "type" not in fields
+            return _status(fields, delivery, edited=False) if is_status else _notification(fields, delivery)
         event = fields.word("event")
         if event in _QUIET_EVENTS:
             return NotAMention(event)
         if event == "delete":
-            return deleted(delivery, Channel.MASTODON, fields.identifier("payload"), None)
+            return deleted(delivery, Channel.MASTODON, item.path, fields.identifier("payload"), None)
         if event == "notification":
             return _notification(_payload(fields), delivery)
         if event == "status.update":
@@ -115,6 +116,7 @@ def _status(status: Fields, delivery: RawDelivery, *, edited: bool) -> MentionCh
         return NotAMention(OWN_REPLY)
     native_id = status.identifier("id")
     parent = status.optional_identifier("in_reply_to_id")
+    direct = status.get("visibility") == "direct"
     text = _text(status)
     at = status.optional_moment("edited_at", delivery.received_at)
     draft = Draft(
@@ -122,17 +124,11 @@ def _status(status: Fields, delivery: RawDelivery, *, edited: bool) -> MentionCh
         Channel.MASTODON,
         status.path or "status",
         native_id=native_id,
-        kind=(
-            MentionKind.MESSAGE
-            if status.get("visibility") == "direct"
-            else MentionKind.COMMENT
-            if parent
-            else MentionKind.POST
-        ),
+        kind=(MentionKind.MESSAGE if direct else MentionKind.COMMENT if parent else MentionKind.POST),
         author=author,
         text=text,
         created_at=status.moment("created_at", delivery.received_at),
-        conversation=parent,
+        conversation=f"messages:{author.id}" if direct else parent,
         parent=parent,
         language=status.label("language"),
         permalink=status.label("url") or status.label("uri"),
@@ -143,7 +139,7 @@ def _status(status: Fields, delivery: RawDelivery, *, edited: bool) -> MentionCh
             shares=(status.count("reblogs_count") or 0) + (status.count("quotes_count") or 0),
         ),
     )
-    if edited:
+    if edited or at is not None:
         return draft.edited(at.isoformat() if at else fingerprint(text))
     return draft.created()
 

@@ -134,7 +134,7 @@ def message_change(
     native_id = message.identifier("mid")
     at = fields.optional_moment("timestamp", delivery.received_at) or event.time(delivery)
     if message.flag("is_deleted"):
-        return deleted(delivery, channel, native_id, at)
+        return deleted(delivery, channel, path, native_id, at)
     sender = fields.child("sender").identifier("id")
     account = event.entry.optional_identifier("id") or fields.optional_child("recipient").optional_identifier("id")
     if sender == account or is_own(delivery, sender):

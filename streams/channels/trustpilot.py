@@ -1,7 +1,7 @@
 """Trustpilot: reviews of the company and of its products, from Trustpilot's webhooks.
 
-Source: Trustpilot's help page on webhooks (`events[].{eventName, version, eventData}`). `docs/channels.md` tells what is
-read and what is not.
+Source: Trustpilot's help page on webhooks (`events[].{eventName, version, eventData}`). `docs/channels.md` tells what
+is read and what is not.
 """
 
 import re
@@ -38,7 +38,7 @@ class TrustpilotParser:
         change = _CHANGES.get(match[1] or match[2], "deleted")
         if change == "deleted":
             at = review.optional_moment("deletedAt", delivery.received_at)
-            return deleted(delivery, Channel.TRUSTPILOT, review.identifier("id"), at)
+            return deleted(delivery, Channel.TRUSTPILOT, review.path, review.identifier("id"), at)
         text = _text(review)
         stars = _stars(review)
         draft = _draft(review, text, stars, delivery)

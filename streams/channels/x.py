@@ -1,6 +1,6 @@
 """X: posts, replies, quotes and direct messages from the X Activity API, one event to a delivery.
 
-Source: the vendor's page "X Activity API event payload examples". `docs/channels.md` tells what is read and what is not.
+Source: the vendor's page "X Activity API event payload examples". `docs/channels.md` tells what is read.
 """
 
 from collections.abc import Sequence
@@ -60,7 +60,7 @@ class XParser:
         if kind == "post.delete":
             post = event.child("payload")
             at = post.optional_moment("deleted_at", delivery.received_at)
-            return deleted(delivery, Channel.X, _versions(post)[0], at)
+            return deleted(delivery, Channel.X, post.path, _versions(post)[0], at)
         if kind not in _POSTS:
             raise invalid(
                 event.at("event_type"), f"is {kind!r}, which is not read", f"subscribe to {', '.join(_POSTS)}"
