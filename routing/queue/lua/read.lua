@@ -1,0 +1,15 @@
+#!lua flags=no-writes
+-- read: one whole ticket.
+--
+-- Keys:      KEYS[1] sf:{brand}:epoch; the others are derived, see _ticket.lua.
+-- Arguments: ARGV[1] ticket id.
+-- Reads:     ticket:<id>, ticket:<id>:mentions.
+-- Writes:    nothing.
+-- Returns:   {0, id, ticket, mentions} or {-1}.
+
+--@include _ticket
+
+if redis.call('EXISTS', prefix .. 'ticket:' .. ARGV[1]) == 0 then
+  return {NOT_FOUND}
+end
+return done(ARGV[1])

@@ -1,0 +1,22 @@
+#!lua
+-- resolve: the holder ends a ticket. Its thread is free: the next mention in it opens a new ticket.
+--
+-- Keys:      KEYS[1] sf:{brand}:epoch; the others are derived, see _ticket.lua.
+-- Arguments: ARGV[1] ticket id, ARGV[2] token, ARGV[3] outcome, ARGV[4] note, ARGV[5] tombstone in ms.
+-- Reads:     ticket:<id>, ticket:<id>:mentions, thread:<id>.
+-- Writes:    ticket:<id>, claims:, leases, thread:<id>, outbox (ticket.resolved); the ticket, its mentions and their
+--            marks expire after the tombstone.
+-- Returns:   {0, id, ticket, mentions} or a refusal: {-1}, {-2}, {-3, holder, until}, {-4}, {-5, outcome}.
+
+--@include _ticket
+
+local id, token, outcome, note, tombstone = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local at, now = clock()
+local ticket, refusal = held(id, token, now)
+if not ticket then
+  return refusal
+end
+unlease(id, ticket.department)
+emit(id, 'ticket.resolved', ticket.department, at, 'holder', ticket.holder, 'outcome', outcome, 'note', note)
+finish(id, ticket.thread, outcome, at, tombstone)
+return done(id)
