@@ -15,9 +15,7 @@ from typing import Annotated, Any, NoReturn, TypeVar
 import typer
 
 from silofrei.deploy.local.instance import read_instance
-from silofrei.routing.queue.client import connect
-from silofrei.routing.queue.codes import Refused, Unavailable
-from silofrei.routing.queue.queue import TicketQueue
+from silofrei.routing.queue import Refused, TicketQueue, Unavailable
 from silofrei.schemas.config import Config, load_config
 from silofrei.schemas.settings import PREFIX, ConfigurationError, Settings, load_settings
 
@@ -133,9 +131,9 @@ def known_queue(config: Config, department: str) -> str:
 
 
 @asynccontextmanager
-async def open_queue(settings: Settings) -> AsyncIterator[TicketQueue]:
-    """The queue of these settings, closed at the end."""
-    queue = connect(settings)
+async def open_queue(settings: Settings, config: Config) -> AsyncIterator[TicketQueue]:
+    """The queue of these settings and departments, closed at the end."""
+    queue = TicketQueue.connect(settings, departments=config.queue_names())
     try:
         yield queue
     finally:

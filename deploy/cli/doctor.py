@@ -24,7 +24,7 @@ from silofrei.deploy.cli.context import (
     say,
     settings_for,
 )
-from silofrei.routing.queue.codes import Unavailable
+from silofrei.routing.queue import Unavailable
 from silofrei.schemas.config import Config
 from silofrei.schemas.export import write_schemas
 from silofrei.schemas.settings import ConfigurationError, Settings
@@ -123,19 +123,17 @@ def _kafka(settings: Settings, company: Config) -> Iterator[Check]:
 
     try:
         reports = compare(settings, company)
-    except Unavailable as error:
-        yield Check(
-            "broker", False, f"{settings.kafka}: {error}", "start Kafka, or set SILOFREI_KAFKA to where it listens"
-        )
+    except ConfigurationError as error:
+        yield Check("broker", False, str(error))
         return
     memory = ", in memory: nothing is kept" if settings.kafka_memory else ""
     yield Check("broker", True, f"{settings.kafka} answers{memory}")
     for report in reports:
-        yield Check("topic", report.good, report.as_text(), report.fix)
+        yield Check("topic", report.ok, report.name, "; ".join(report.problems))
 
 
 async def _redis(settings: Settings, company: Config) -> AsyncIterator[Check]:
-    async with open_queue(settings) as queue:
+    async with open_queue(settings, company) as queue:
         try:
             await queue.ping()
             problems = await queue.durability_problems()
@@ -148,7 +146,7 @@ async def _redis(settings: Settings, company: Config) -> AsyncIterator[Check]:
             return
     yield Check("redis", True, f"{settings.redis} answers")
     for problem in problems:
-        yield Check("durability", False, problem.text, problem.fix)
+        yield Check("durability", False, problem)
     if not problems:
         yield Check("durability", True, f"{settings.redis_durability.value}, nothing is evicted")
     yield Check(

@@ -1,7 +1,6 @@
 """Commands that start one long-running part, for a supervisor or an orchestrator, and the topics."""
 
-import logging
-import sys
+import json as jsonlib
 from typing import Annotated
 
 import typer
@@ -19,8 +18,6 @@ from silofrei.deploy.cli.context import (
 from silofrei.deploy.cli.logs import start_logging
 from silofrei.schemas.config import Config
 from silofrei.schemas.settings import Settings
-
-log = logging.getLogger(__name__)
 
 
 def _prepare(config: ConfigOption, data: DataOption) -> tuple[Settings, Config]:
@@ -80,7 +77,10 @@ def topics(
 
         reports = compare(settings, company) if check else provision(settings, company)
         for report in reports:
-            say(report.as_json() if json else report.as_text())
-        if not all(report.good for report in reports):
-            sys.stdout.flush()
+            state = "created" if report.created else "there" if report.exists else "missing"
+            if json:
+                say(jsonlib.dumps({"topic": report.name, "state": state, "problems": report.problems}))
+            else:
+                say("\n  ".join([f"{report.name}: {state}", *report.problems]))
+        if not all(report.ok for report in reports):
             raise typer.Exit(REFUSED)

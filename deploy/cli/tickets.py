@@ -86,7 +86,7 @@ def pull(
         duration = _lease(lease)
 
         async def claim() -> Ticket | None:
-            async with open_queue(settings) as queue:
+            async with open_queue(settings, company) as queue:
                 return await queue.claim(brand_name, department, holder or _holder(), lease=duration)
 
         ticket = run(claim())
@@ -114,7 +114,7 @@ def show(
         settings, company, brand_name = _prepare(data, config, brand)
 
         async def look() -> Ticket | None:
-            async with open_queue(settings) as queue:
+            async with open_queue(settings, company) as queue:
                 return await queue.ticket(brand_name, ticket_id)
 
         ticket = run(look())
@@ -133,11 +133,11 @@ def extend(
 ) -> None:
     """Keep a ticket for longer."""
     with clean_errors():
-        settings, _, brand_name = _prepare(data, config, brand)
+        settings, company, brand_name = _prepare(data, config, brand)
         duration = _lease(lease)
 
         async def work() -> Ticket:
-            async with open_queue(settings) as queue:
+            async with open_queue(settings, company) as queue:
                 return await queue.extend(brand_name, ticket_id, token, duration)
 
         ticket = run(work())
@@ -155,10 +155,10 @@ def release(
 ) -> None:
     """Give a ticket back to its queue."""
     with clean_errors():
-        settings, _, brand_name = _prepare(data, config, brand)
+        settings, company, brand_name = _prepare(data, config, brand)
 
         async def work() -> None:
-            async with open_queue(settings) as queue:
+            async with open_queue(settings, company) as queue:
                 await queue.release(brand_name, ticket_id, token, reason)
 
         run(work())
@@ -182,7 +182,7 @@ def transfer(
             raise ConfigurationError("--reason is empty; say in a few words why the ticket belongs there")
 
         async def work() -> None:
-            async with open_queue(settings) as queue:
+            async with open_queue(settings, company) as queue:
                 await queue.transfer(brand_name, ticket_id, token, department, reason.strip())
 
         run(work())
@@ -200,10 +200,10 @@ def resolve(
 ) -> None:
     """Close a ticket with its outcome."""
     with clean_errors():
-        settings, _, brand_name = _prepare(data, config, brand)
+        settings, company, brand_name = _prepare(data, config, brand)
 
         async def work() -> None:
-            async with open_queue(settings) as queue:
+            async with open_queue(settings, company) as queue:
                 await queue.resolve(brand_name, ticket_id, token, outcome, note)
 
         run(work())

@@ -10,8 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 
-from silofrei.routing.queue.codes import Refused, Unavailable
-from silofrei.routing.queue.queue import TicketQueue
+from silofrei.routing.queue import Refused, TicketQueue, Unavailable
 from silofrei.schemas.names import TRIAGE, Label, Outcome
 from silofrei.schemas.ticket import Ticket
 

@@ -38,7 +38,8 @@ def test_the_wheel_has_one_top_level_name_and_all_files(tmp_path: Path) -> None:
         f"silofrei/{path.relative_to(ROOT)}"
         for folder in FOLDERS
         for path in (ROOT / folder).rglob("*")
-        if path.is_file() and path.suffix in {".py", ".lua", ".html", ".css", ".js", ".toml", ".json", ".npz", ".tsv", ".yml"}
+        if path.is_file()
+        and path.suffix in {".py", ".lua", ".html", ".css", ".js", ".toml", ".json", ".npz", ".tsv", ".yml"}
         and not path.is_relative_to(ROOT / "schemas" / "published")
         and not path.is_relative_to(ROOT / "deploy" / "prometheus" / "tests")
     }
