@@ -41,6 +41,9 @@ share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 share.coordinator.state.topic.num.partitions=4
 group.initial.rebalance.delay.ms=0
+# After a crash the node waits for the end of its own former session.
+broker.session.timeout.ms=3000
+broker.heartbeat.interval.ms=500
 # There is no second copy, so the disk has to have it soon.
 log.flush.interval.ms=1000
 log.flush.scheduler.interval.ms=1000
