@@ -3,12 +3,17 @@
 Owns: paragraphs, line breaks, lists, quotes and entities. Refuses: a mistake; whatever comes in, text comes out.
 """
 
+import re
 from html.parser import HTMLParser
 
 _SILENT = {"script", "style", "template", "head"}
 _BLOCKS = {"p", "div", "blockquote", "pre", "ul", "ol", "h1", "h2", "h3", "h4", "h5", "h6", "table", "tr"}
 _DROPPED_CLASS = "quote-inline"
 """Mastodon adds this paragraph ("RE: <link>") for clients that cannot show quotes; the author did not write it."""
+
+_COMMENT = re.compile(r"<!--[^<>]*-->")
+_NO_TAG = re.compile(r"<(?!/?[a-zA-Z][^<>'\"]*(?:\"[^<\"]*\"[^<>'\"]*|'[^<']*'[^<>'\"]*)*>)")
+"""A `<` that opens no whole tag. The standard library's parser needs quadratic time for these, and fails on some."""
 
 
 class _Reader(HTMLParser):
@@ -53,7 +58,7 @@ def text_of(html: str) -> str:
     The parts of a link that the page hides (`https://`, the end of a long path) are kept, so that the link is whole.
     """
     reader = _Reader()
-    reader.feed(html)
+    reader.feed(_NO_TAG.sub("&lt;", _COMMENT.sub("", html)))
     reader.close()
     lines = [" ".join(line.split()) for line in "".join(reader.parts).replace("\r", "").split("\n")]
     kept: list[str] = []
