@@ -38,6 +38,7 @@ class Child:
         ready: asks once whether it can be used; called from any thread, answers within about a second.
         ready_within: longest wait for that, seconds.
         grace: longest wait between SIGTERM and SIGKILL, seconds.
+        irreplaceable: why nothing can go on once it has ended, as a sentence; empty where it may be restarted.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Child:
     ready: Callable[[], bool] = lambda: True
     ready_within: float = 60.0
     grace: float = 10.0
+    irreplaceable: str = ""
 
     def command(self) -> list[str]:
         """The command line that ties it to this process."""

@@ -126,7 +126,7 @@ class LocalKafka(Running):
             env={"LC_ALL": "C.UTF-8"},
             cwd=self.data,
             ready=lambda: _answers(self._port),
-            grace=15.0,
+            grace=8.0,
         )
 
     def _former_port(self) -> int | None:

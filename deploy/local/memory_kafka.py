@@ -41,7 +41,16 @@ class MemoryKafka(Running):
         self._address = data.absolute() / "kafka.address"
         self._address.unlink(missing_ok=True)
         argv = (sys.executable, "-m", __name__, "--address-file", str(self._address))
-        super().__init__(Child("kafka", argv, data.absolute() / "kafka.log", ready=self._ready, grace=5.0))
+        super().__init__(
+            Child(
+                "kafka",
+                argv,
+                data.absolute() / "kafka.log",
+                ready=self._ready,
+                grace=5.0,
+                irreplaceable="all that was in it is gone with it, so everything must be started anew.",
+            )
+        )
 
     @property
     def bootstrap(self) -> str:
