@@ -28,7 +28,7 @@ def anchors() -> set[str]:
 
 def documented() -> dict[str, tuple[str, set[str]]]:
     """Kind and labels by metric name, from the tables."""
-    rows = re.findall(r"^\| `(silofrei_\w+)` \| (\w+) \| ([^|]*) \| [^|]+\.[^|]* \|$", PAGE, flags=re.MULTILINE)
+    rows = re.findall(r"^\| `(silofrei_\w+)` \| (\w+) \|([^|]*)\| [^|]+\.[^|]* \|$", PAGE, flags=re.MULTILINE)
     return {name: (kind, {label for label in labels.strip().split(", ") if label}) for name, kind, labels in rows}
 
 
