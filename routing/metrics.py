@@ -36,6 +36,17 @@ WATCHDOG_COUNTER = "watchdog-exits"
 """Name of the counter in Redis behind `WATCHDOG_EXITS`; the worker that counts ends in the same moment."""
 
 
+class Step(StrEnum):
+    """A stretch of a mention's way whose time is measured."""
+
+    PUBLISHED_TO_INGESTED = "published_to_ingested"
+    INGESTED_TO_CLASSIFIED = "ingested_to_classified"
+    CLASSIFIED_TO_QUEUED = "classified_to_queued"
+    INGESTED_TO_QUEUED = "ingested_to_queued"
+    PUBLISHED_TO_QUEUED = "published_to_queued"
+    EVENT_TO_KAFKA = "event_to_kafka"
+
+
 class Dependency(StrEnum):
     """What a process cannot work without."""
 
@@ -114,6 +125,9 @@ def begin_worker_series(queue_names: Iterable[str]) -> None:
         DEAD_LETTERS.labels(reason)
     for dependency in Dependency:
         RETRIES.labels(dependency)
+    for step in Step:
+        if step is not Step.EVENT_TO_KAFKA:
+            NEGATIVE_LATENCIES.labels(step)
 
 
 def begin_relay_series(queue_names: Iterable[str]) -> None:
@@ -126,13 +140,14 @@ def begin_relay_series(queue_names: Iterable[str]) -> None:
         LEASES_EXPIRED.labels(queue)
     for dependency in Dependency:
         RETRIES.labels(dependency)
+    NEGATIVE_LATENCIES.labels(Step.EVENT_TO_KAFKA)
 
 
-def seconds_between(step: str, start: datetime, end: datetime) -> float:
+def seconds_between(step: Step, start: datetime, end: datetime) -> float:
     """Seconds from `start` to `end`, never below zero; a negative difference is counted under `step`.
 
     Args:
-        step: name of the latency, one of those declared above.
+        step: which of the latencies declared above.
         start: earlier moment, with time zone.
         end: later moment, with time zone.
     """
