@@ -6,6 +6,7 @@ or the repositories of the user's own jgo configuration.
 
 import hashlib
 import importlib.util
+import math
 import os
 import queue
 import shutil
@@ -23,6 +24,7 @@ from silofrei.deploy.local.child import LocalError
 LOCK = Path(__file__).with_name("kafka.lock.toml")
 _DOWNLOADS_AT_ONCE = 4
 _STALE_SECONDS = 3600
+_LOOK_AROUND_SECONDS = 0.1
 
 Progress = Callable[[int, int], None]
 """Told how many bytes of all are there."""
@@ -109,7 +111,13 @@ def can_fetch(lock: KafkaLock, folder: Path, within: float) -> bool:
     return True
 
 
-def fetch(lock: KafkaLock, folder: Path, progress: Progress | None = None, within: float | None = None) -> Path:
+def fetch(
+    lock: KafkaLock,
+    folder: Path,
+    progress: Progress | None = None,
+    within: float | None = None,
+    give_up: threading.Event | None = None,
+) -> Path:
     """All jars, each checked against the lock file; fetches those that are missing or damaged.
 
     Args:
@@ -117,6 +125,7 @@ def fetch(lock: KafkaLock, folder: Path, progress: Progress | None = None, withi
         folder: where they shall stand; made where it is missing.
         progress: told of each step of a download; not called where all is there.
         within: longest time for all of it, seconds; without one as long as it takes.
+        give_up: ends the download soon after it is set from another thread.
 
     Returns:
         `folder`.
@@ -135,15 +144,19 @@ def fetch(lock: KafkaLock, folder: Path, progress: Progress | None = None, withi
     _sweep(folder)
     total = sum(jar.size for jar in lock.jars)
     done = total - sum(jar.size for jar in wanted)
-    until = None if within is None else time.monotonic() + within
+    until = math.inf if within is None else time.monotonic() + within
     with _downloads(wanted, folder) as events:
         left = len(wanted)
         while left:
-            try:
-                event = events.get(timeout=None if until is None else max(0.0, until - time.monotonic()))
-            except queue.Empty:
+            if time.monotonic() > until:
                 there = f"{done / 1e6:.0f} of {total / 1e6:.0f} MB"
-                raise TooSlowError(f"Kafka's jars did not come within {within:g} s ({there} are there).") from None
+                raise TooSlowError(f"Kafka's jars did not come within {within:g} s ({there} are there).")
+            if give_up is not None and give_up.is_set():
+                raise LocalError("Fetching Kafka's jars was given up.")
+            try:
+                event = events.get(timeout=_LOOK_AROUND_SECONDS)
+            except queue.Empty:
+                continue
             if isinstance(event, Exception):
                 raise _told(event)
             if isinstance(event, int):

@@ -55,6 +55,11 @@ class Event:
 Report = Callable[[Event], None]
 
 
+def note(text: str) -> Event:
+    """A word to the person about the whole."""
+    return Event(EventKind.NOTE, "", text)
+
+
 class _Ward:
     """One child in our care: its process, and the task that watches it."""
 
