@@ -1,0 +1,168 @@
+"""Faust's transport, changed so that one event is one whole fetch of a partition.
+
+Owns: BatchTransport and what it needs of Faust's consumer. Refuses: what is done with a fetch (worker.py).
+
+Faust's own way costs two tasks and a queue for each record, and its book of acks can commit past a record that was
+never acked. Here the OffsetLedger alone says what may be committed; Faust's book stays empty.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, cast
+
+import faust
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import IllegalStateError
+from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Transport
+from faust.types import TP, AppT, ConsumerMessage, Message
+from faust.types.tuples import ack_lock
+from mode.utils.futures import notify
+
+from silofrei.streams.fetches import Fetch, OffsetLedger
+
+
+class _NoReadOffsets(dict[Any, Any]):
+    """Faust's memory of what it has read, switched off.
+
+    With it, Faust drops what lies before the last offset that it saw; after a rewind, with fetches of other sizes, such
+    a drop would hold the commit for ever.
+    """
+
+    def __getitem__(self, _tp: object) -> None:
+        return None
+
+    def __setitem__(self, _tp: object, _offset: object) -> None:
+        """Remembers nothing."""
+
+    def update(self, *_args: object, **_kwargs: object) -> None:
+        """Remembers nothing."""
+
+
+class BatchConsumerThread(AIOKafkaConsumerThread):
+    """The thread that talks to Kafka: fetches enter the ledger here, in the step that takes them from the client."""
+
+    consumer: "BatchConsumer"
+
+    async def _fetch_records(
+        self,
+        consumer: AIOKafkaConsumer,
+        active_partitions: set[TP],
+        timeout: float | None = None,  # noqa: ASYNC109  # Faust's signature
+        max_records: int | None = None,
+    ) -> dict[TopicPartition, list[Fetch]]:
+        found = await super()._fetch_records(consumer, active_partitions, timeout=timeout, max_records=max_records)
+        fetches = {tp: [Fetch(tp, records)] for tp, records in found.items() if records}
+        for (fetch,) in fetches.values():
+            self.consumer.ledger.take(fetch)
+        return fetches
+
+    async def seek_to_committed(self) -> Mapping[TopicPartition, int | None]:  # type: ignore[override]  # None occurs
+        """Read every assigned partition anew from its committed offset; returns these offsets."""
+        committed: Mapping[TopicPartition, int | None] = await self.call_thread(self._seek_to_committed)
+        return committed
+
+    async def _seek_to_committed(self) -> dict[TopicPartition, int | None]:
+        client = self._ensure_consumer()
+        committed = {}
+        for tp in client.assignment():
+            committed[tp] = await client.committed(tp)
+            self._rewind(client, tp, committed[tp])
+        return committed
+
+    def _rewind(self, client: AIOKafkaConsumer, tp: TopicPartition, committed: int | None) -> None:
+        # No await between the seek and the ledger: what is fetched before is forgotten, what is fetched after counts.
+        ledger = self.consumer.ledger
+        # Nothing committed yet: aiokafka would stay where it is, behind the records in hand.
+        target = committed if committed is not None else ledger.first_held(tp)
+        if target is not None:
+            try:
+                client.seek(tp, target)
+            except IllegalStateError:
+                return  # taken away in the meantime; the next assignment begins at the committed offset
+        ledger.forget((tp,))
+
+
+class BatchConsumer(Consumer):
+    """A consumer that hands out whole fetches and commits by its own ledger."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self.ledger = OffsetLedger()
+        super().__init__(*args, **kwargs)
+        self._read_offset = _NoReadOffsets()
+
+    def _new_consumer_thread(self) -> BatchConsumerThread:
+        return BatchConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    def _to_message(self, tp: TP, record: Fetch) -> ConsumerMessage:
+        last: Any = record.records[-1]
+        return ConsumerMessage(
+            tp.topic,
+            tp.partition,
+            record.last_offset,
+            last.timestamp / 1000.0,
+            last.timestamp_type,
+            None,  # headers
+            None,  # key
+            cast(Any, record),  # a fetch in place of bytes; FetchSchema hands it on
+            None,  # checksum
+            0,  # sizes
+            0,
+            tp,
+            generation_id=self.app.consumer_generation_id,
+        )
+
+    def ack(self, message: Message) -> bool:
+        """Faust need not wait for the message any more, applied or not. Commits look at the ledger, never at acks."""
+        with ack_lock:
+            if message.acked:
+                return False
+            message.acked = True
+            self._unacked_messages.discard(message)
+            notify(self._waiting_for_ack)
+            return True
+
+    def stop_flow(self) -> None:
+        """Faust stops the flow when partitions are taken away and when the worker stops."""
+        super().stop_flow()
+        self.ledger.halt()
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """Faust waits for what is in hand and commits it; what is left belongs to others."""
+        await super().on_partitions_revoked(revoked)
+        self.ledger.forget(revoked)
+
+    async def _add_gap(self, _tp: TP, _offset_from: int, _offset_to: int) -> None:
+        """Faust would count the offsets between two events as acked: here, those are a fetch's records."""
+
+    def _filter_tps_with_pending_acks(self, topics: Iterable[Any] | None = None) -> Iterator[TP]:
+        return (tp for tp in self.ledger.partitions() if topics is None or tp in topics or tp.topic in topics)
+
+    def _new_offset(self, tp: TP) -> int | None:
+        return self.ledger.committable(tp)
+
+    async def _commit_offsets(self, offsets: Mapping[TP, int], start_new_transaction: bool = True) -> bool:
+        before = {tp: self._committed_offset[tp] for tp in offsets}
+        committed: bool = await super()._commit_offsets(offsets, start_new_transaction=start_new_transaction)
+        if not committed:
+            # Faust notes the offsets as committed even where the broker refused.
+            self._committed_offset.update(before)
+        return committed
+
+    def verify_event_path(self, _now: float, _tp: TP) -> None:
+        """Faust's complaints about slow streams take a long outage for a fault; watchdog.py knows the difference."""
+
+
+class BatchTransport(Transport):
+    """The aiokafka transport with BatchConsumer."""
+
+    Consumer = BatchConsumer
+
+
+class FetchSchema(faust.Schema[None, Fetch]):
+    """Hands the fetch through: the worker reads the records' bytes itself, so that no mistake in them is swallowed."""
+
+    def loads_key(self, app: AppT, message: Message, *, loads: Any = None, serializer: Any = None) -> None:
+        """A fetch has no key."""
+
+    def loads_value(self, app: AppT, message: Message, *, loads: Any = None, serializer: Any = None) -> Fetch:
+        """The fetch itself."""
+        return cast(Fetch, message.value)
