@@ -18,6 +18,7 @@ import pytest
 from kafka import KafkaProducer
 
 from silofrei.deploy.local.child import Child, Running, free_port
+from silofrei.deploy.local.environment import environment_of
 from silofrei.deploy.local.memory_kafka import MemoryKafka, memory_kafka_missing
 from silofrei.deploy.local.redis import LocalRedis, redis_missing
 from silofrei.deploy.prometheus.targets import Role, Target, lay_out
@@ -176,13 +177,7 @@ def send_traffic(settings: Settings, first: int, mentions: int) -> None:
 
 
 def part(role: Role, settings: Settings, port: int, folder: Path) -> Child:
-    env = {
-        "SILOFREI_KAFKA": settings.kafka,
-        "SILOFREI_KAFKA_MEMORY": "true",
-        "SILOFREI_REDIS": settings.redis,
-        "SILOFREI_DATA": str(settings.data),
-        "SILOFREI_METRICS_PORT": str(port),
-    }
+    env = environment_of(settings.model_copy(update={"metrics_port": port}))
     argv = (sys.executable, "-m", "silofrei.deploy.cli.main", role.value)
     return Child(role.value, argv, folder / f"{role}.log", env=env, cwd=folder)
 
