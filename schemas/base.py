@@ -16,7 +16,10 @@ class Contract(BaseModel):
 
 
 def _utc(moment: datetime) -> datetime:
-    moment = moment.astimezone(UTC)
+    try:
+        moment = moment.astimezone(UTC)
+    except OverflowError:  # the edge of year 1 or 9999, in a zone that crosses it
+        raise ValueError("is out of range; send the time the author posted, in UTC") from None
     if moment < EARLIEST:
         raise ValueError(f"is before {EARLIEST:%Y-%m-%d}; send the time the author posted, in UTC")
     return moment
