@@ -126,9 +126,7 @@ class Ledger:
     async def _assign(self, consumer: AIOKafkaConsumer) -> list[TopicPartition]:
         """Assign all partitions of the topic, each from where its files end."""
         topic = self._topics.events
-        found = consumer.partitions_for_topic(topic)
-        if not found:
-            raise KafkaConnectionError(f"topic {topic} is missing; `silofrei topics` creates it")
+        found = await self._partitions(consumer, topic)
         gone = set(self._files.partitions()) - found
         if gone:
             raise LedgerError(self._recreated(f"has no partition {min(gone)}, the ledger has"))
@@ -142,6 +140,19 @@ class Ledger:
             consumer.seek(tp, start)
         log.info("following %s from %s", topic, ", ".join(f"{tp.partition}:{at}" for tp, at in starts.items()))
         return partitions
+
+    async def _partitions(self, consumer: AIOKafkaConsumer, topic: str) -> set[int]:
+        """The topic's partitions; a consumer learns only of topics that it has something of."""
+        any_partition = TopicPartition(topic, 0)
+        consumer.assign([any_partition])
+        consumer.seek(any_partition, 0)
+        consumer.pause(any_partition)
+        for _ in range(20):
+            found: set[int] | None = consumer.partitions_for_topic(topic)
+            if found:
+                return found
+            await asyncio.sleep(0.1)
+        raise KafkaConnectionError(f"topic {topic} is missing; `silofrei topics` creates it")
 
     async def _start(self, consumer: AIOKafkaConsumer, tp: TopicPartition, begin: int, end: int) -> int:
         ours = self._files.end(tp.partition)
