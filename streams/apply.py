@@ -1,0 +1,261 @@
+"""One fetch, from bytes to its end: parse, classify, decide, queue, and dead letters for what cannot be.
+
+Owns: the order of the steps, what is repeated and what is poison. Refuses: Faust (worker.py calls it) and every
+decision (routing makes them).
+
+`route` returns only when every mention of the fetch has left in one of the three ways, each confirmed; then the fetch
+may be acknowledged. Everything may happen twice and nothing is done twice, since the queue knows what it has applied.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from silofrei.routing.classifier.model import TextInput
+from silofrei.routing.metrics import Dependency
+from silofrei.routing.queue import Applied, Effect, EpochMissing, RefusalCode, Refused, Unavailable
+from silofrei.schemas.classification import Classification
+from silofrei.schemas.dead_letter import DeadLetter, Origin
+from silofrei.schemas.decision import Decision
+from silofrei.schemas.delivery import RawDelivery
+from silofrei.schemas.mention import Mention, MentionChange, MentionDeleted
+from silofrei.schemas.names import DeadLetterReason
+from silofrei.streams.channels import InvalidMention
+from silofrei.streams.dead_letter_writer import KafkaAway
+from silofrei.streams.fetches import Fetch
+from silofrei.streams.outcomes import Outcomes
+from silofrei.streams.parsing import dead_letter, parse
+from silofrei.streams.patience import GivenUp, Patience
+
+log = logging.getLogger(__name__)
+
+_DOUBTFUL_IN_ROW = 8
+"""So many effects refused one after the other, for no reason that lies in them: then the fault is in the system."""
+
+
+class Classifying(Protocol):
+    """What is needed of the classifier."""
+
+    def classify(self, inputs: Sequence[TextInput], *, explain: bool = True) -> list[Classification]:
+        """One answer per text, in order."""
+
+
+class Deciding(Protocol):
+    """What is needed of the policy."""
+
+    def decide(self, mention: Mention, classification: Classification, now: datetime) -> Decision:
+        """The decision for one mention."""
+
+
+class Applying(Protocol):
+    """What is needed of the queue."""
+
+    async def apply(self, brand: str, effects: Sequence[Effect]) -> list[Applied]:
+        """One answer per effect, in order."""
+
+
+class Burying(Protocol):
+    """What is needed of the writer of dead letters."""
+
+    async def write(self, letters: Iterable[DeadLetter]) -> None:
+        """Returns when they are safe."""
+
+
+@dataclass(slots=True)
+class _Work:
+    """One change on its way, and all that is needed to bury it."""
+
+    origin: Origin
+    change: MentionChange
+    delivery: RawDelivery
+    value: bytes | None
+    effect: Effect | None = None
+
+    @property
+    def brand(self) -> str:
+        return self.delivery.brand
+
+
+class Router:
+    """Brings fetches to their end.
+
+    Args:
+        classifier: see `Classifying`.
+        policy: see `Deciding`.
+        queue: see `Applying`.
+        letters: see `Burying`.
+        brands: the brands of the configuration.
+        batch_mentions: most mentions in one call of the queue.
+        retry_cap: longest pause between retries, seconds.
+        clock: now, with time zone.
+        on_retry: told whenever a dependency is away.
+    """
+
+    def __init__(
+        self,
+        *,
+        classifier: Classifying,
+        policy: Deciding,
+        queue: Applying,
+        letters: Burying,
+        brands: Collection[str],
+        batch_mentions: int,
+        retry_cap: float,
+        clock: Callable[[], datetime],
+        on_retry: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._classifier = classifier
+        self._policy = policy
+        self._queue = queue
+        self._letters = letters
+        self._brands = frozenset(brands)
+        self._batch = batch_mentions
+        self._clock = clock
+        self._redis = Patience(Dependency.REDIS, (Unavailable, EpochMissing), cap=retry_cap, on_retry=on_retry)
+        self._kafka = Patience(Dependency.KAFKA, (KafkaAway,), cap=retry_cap, on_retry=on_retry)
+        self._doubtful = 0
+
+    async def route(self, fetch: Fetch) -> bool:
+        """Bring every mention of the fetch to its end; whether that was done before the worker had to let go."""
+        outcomes = Outcomes()
+        works, dead = self._read(fetch, outcomes)
+        try:
+            for brand, chunk in _chunks(works, self._batch):
+                if fetch.halt.is_set():
+                    return False
+                await self._finish(brand, chunk, fetch.halt, outcomes, dead)
+            if dead:
+                await self._kafka.call(lambda: self._letters.write(dead), fetch.halt)
+        except GivenUp:
+            return False
+        finally:
+            # Also of a fetch that is let go: what the queue confirmed shows as a duplicate when it comes again.
+            outcomes.observe_changes()
+        outcomes.buried(dead)
+        outcomes.observe_fetch()
+        return True
+
+    def _read(self, fetch: Fetch, outcomes: Outcomes) -> tuple[list[_Work], list[DeadLetter]]:
+        works: list[_Work] = []
+        dead: list[DeadLetter] = []
+        for record in fetch.records:
+            origin = Origin.model_construct(
+                topic=record.topic, partition=record.partition, offset=record.offset, item=None
+            )
+            parsed = parse(record.value, origin, self._brands, self._clock)
+            outcomes.delivered(parsed)
+            dead += parsed.dead
+            if parsed.delivery is not None:
+                delivery, value = parsed.delivery, record.value
+                works += [_Work(place, change, delivery, value) for place, change in parsed.changes]
+        return works, dead
+
+    async def _finish(
+        self, brand: str, chunk: Sequence[_Work], halt: asyncio.Event, outcomes: Outcomes, dead: list[DeadLetter]
+    ) -> None:
+        refused: list[tuple[_Work, Exception]] = []
+        ready = self._decide(chunk, refused)
+        decided_at = self._clock()
+
+        async def attempt() -> list[tuple[_Work, Applied | Exception]]:
+            return await self._apply(brand, ready)
+
+        for work, answer in await self._redis.call(attempt, halt) if ready else ():
+            if isinstance(answer, Applied):
+                outcomes.applied(work.change, answer, decided_at)
+            else:
+                refused.append((work, answer))
+        for work, error in refused:
+            dead.append(_refusal(work, error, self._clock(), dead))
+
+    def _decide(self, chunk: Sequence[_Work], refused: list[tuple[_Work, Exception]]) -> list[_Work]:
+        """The works that have an effect now; the others are added to `refused`."""
+        now = self._clock()
+        mentions = [work.change.mention for work in chunk if not isinstance(work.change, MentionDeleted)]
+        answers = iter(self._classify([TextInput(mention.text, mention.language) for mention in mentions]))
+        ready = []
+        for work in chunk:
+            effect = self._effect(work.change, answers, now)
+            if isinstance(effect, Exception):
+                refused.append((work, effect))
+            else:
+                work.effect = effect
+                ready.append(work)
+        return ready
+
+    def _effect(
+        self, change: MentionChange, answers: Iterator[Classification | Exception], now: datetime
+    ) -> Effect | Exception:
+        if isinstance(change, MentionDeleted):
+            return Effect(change)
+        answer = next(answers)
+        if isinstance(answer, Exception):
+            return answer
+        try:
+            return Effect(change, answer, self._policy.decide(change.mention, answer, now))
+        except Exception as error:
+            log.exception("No decision for mention %s", change.mention.id)
+            return error
+
+    def _classify(self, inputs: Sequence[TextInput]) -> list[Classification | Exception]:
+        if not inputs:
+            return []
+        try:
+            return list(self._classifier.classify(inputs))
+        except Exception as error:
+            if len(inputs) == 1:
+                log.exception("No classification")
+                return [error]
+            middle = len(inputs) // 2
+            return self._classify(inputs[:middle]) + self._classify(inputs[middle:])
+
+    async def _apply(self, brand: str, works: Sequence[_Work]) -> list[tuple[_Work, Applied | Exception]]:
+        try:
+            answers = await self._queue.apply(brand, [work.effect for work in works if work.effect is not None])
+        except (Unavailable, EpochMissing):
+            raise
+        except Exception as error:
+            if len(works) > 1:
+                middle = len(works) // 2
+                return [*await self._apply(brand, works[:middle]), *await self._apply(brand, works[middle:])]
+            self._doubt(error)
+            return [(works[0], error)]
+        self._doubtful = 0
+        return list(zip(works, answers, strict=True))
+
+    def _doubt(self, error: Exception) -> None:
+        # A fault of the system refuses everything. Burying all of it would bury the company's mail: rather wait.
+        if isinstance(error, ValueError) or (isinstance(error, Refused) and error.code is RefusalCode.BAD_ARGUMENT):
+            return
+        if self._doubtful >= _DOUBTFUL_IN_ROW:
+            log.error("The queue refuses one mention after the other; holding them back", exc_info=error)
+            raise Unavailable(f"The queue refuses everything ({error}).") from error
+        self._doubtful += 1
+
+
+def _chunks(works: Iterable[_Work], size: int) -> Iterator[tuple[str, list[_Work]]]:
+    by_brand: dict[str, list[_Work]] = {}
+    for work in works:
+        by_brand.setdefault(work.brand, []).append(work)
+    for brand, own in by_brand.items():
+        for start in range(0, len(own), size):
+            yield brand, own[start : start + size]
+
+
+def _refusal(work: _Work, error: Exception, at: datetime, dead: Iterable[DeadLetter]) -> DeadLetter:
+    detail = (
+        f"the mention was read and then refused ({type(error).__name__}: {error}); this is a mistake of Silofrei or "
+        "of its set-up: report it, and redrive after the repair"
+    )
+    carrier = next((one for one in dead if one.origin.offset == work.origin.offset and one.value_of is None), None)
+    return dead_letter(
+        InvalidMention(DeadLetterReason.REFUSED, detail),
+        work.value,
+        work.delivery,
+        work.origin,
+        at,
+        carrier.dead_letter_id if carrier else None,
+    )
