@@ -39,7 +39,7 @@ async def begin_epochs(settings: Settings, config: Config) -> list[str]:
             known = await asyncio.to_thread(_known_events, settings)
             if known:
                 raise LocalError(
-                    f"{settings.redis} holds no tickets, but Kafka knows {known} events of tickets: it is another "
+                    f"{settings.redis} holds no tickets, but Kafka has {known} of their events: it is another "
                     "Redis than before, or its data was lost. Bring that one or its data back, or begin anew: on "
                     "another data folder, or where Kafka stays the same with another SILOFREI_TOPIC_PREFIX."
                 )

@@ -17,6 +17,7 @@ from silofrei.schemas.base import Contract, Moment
 
 _FILE = "instance.json"
 _LOCK = "lock"
+_ENDED = "ZX"  # a zombie keeps its entry until its parent asks for it
 
 
 class Instance(Contract):
@@ -140,8 +141,9 @@ class DataLock:
 def _identity(pid: int) -> str | None:
     """What tells this process from others that had or will have its id; None where it does not run."""
     try:
-        # The start time in ticks since boot: field 22, the 20th after the name, which may hold spaces (proc(5)).
-        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[19]
+        # After the name, which may hold spaces, come state and, 19 fields later, the start in ticks (proc(5)).
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+        return fields[19] if fields[0] not in _ENDED else None
     except FileNotFoundError:
         if Path("/proc/self/stat").exists():
             return None
