@@ -147,6 +147,10 @@ class BatchConsumer(Consumer):
             self._committed_offset.update(before)
         return committed
 
+    def committed_offset(self, tp: TP) -> int | None:
+        """The offset that Kafka has as committed; None before the first commit."""
+        return self._committed_offset[tp]
+
     def verify_event_path(self, _now: float, _tp: TP) -> None:
         """Faust's complaints about slow streams take a long outage for a fault; watchdog.py knows the difference."""
 

@@ -1,0 +1,236 @@
+"""The worker's process: from start to exit code.
+
+Owns: signals, the order of starting and stopping, the watchdog's verdict, the metrics port. Refuses: the work itself
+(worker_app.py, apply.py).
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from aiokafka.errors import KafkaError
+from prometheus_client import start_http_server
+
+from silofrei.routing.metrics import DEPENDENCY_UP, WATCHDOG_EXITS, Dependency, begin_worker_series
+from silofrei.routing.policy import Policy
+from silofrei.routing.queue import EpochMissing, TicketQueue, Unavailable
+from silofrei.schemas.config import Config
+from silofrei.schemas.settings import ConfigurationError, Settings
+from silofrei.streams.apply import Classifying, Router
+from silofrei.streams.dead_letter_writer import DeadLetterWriter
+from silofrei.streams.epochs import begin_epochs
+from silofrei.streams.patience import GivenUp, Patience
+from silofrei.streams.topics import Topics, compare
+from silofrei.streams.watchdog import STUCK, Watchdog
+
+if TYPE_CHECKING:
+    from silofrei.streams.worker_app import WorkerApp
+
+log = logging.getLogger(__name__)
+
+_LOOK_SECONDS = 5.0
+"""How often the lag is measured."""
+_ANSWER_SECONDS = 10.0
+"""Longest wait for the consumer's answer when measuring."""
+_STOP_SECONDS = 20.0
+"""Longest wait for Faust to stop; nothing is lost when it ends by force."""
+_COUNTER = "watchdog-exits"
+
+
+def run_worker(settings: Settings, config: Config, classifier: Classifying) -> int:
+    """Work until SIGTERM or SIGINT; the exit code: 0 stopped, 1 crashed, 75 stuck (start it again).
+
+    Raises:
+        ConfigurationError: no broker answers, a topic is missing, or the metrics port is taken.
+    """
+    _check_topics(settings, config)
+    _start_metrics(settings, config)
+    _use_uvloop()
+    return asyncio.run(_work(settings, config, classifier))
+
+
+def _check_topics(settings: Settings, config: Config) -> None:
+    needed = {Topics(settings).raw, Topics(settings).dead_letters}
+    missing: list[str] = []
+    for report in compare(settings, config):
+        for problem in report.problems:
+            log.warning("%s", problem)
+        if not report.exists and report.name in needed:
+            missing += report.problems
+    if missing:
+        raise ConfigurationError("\n".join(missing))
+
+
+def _start_metrics(settings: Settings, config: Config) -> None:
+    begin_worker_series(config.queue_names())
+    if not settings.metrics_port:
+        return
+    try:
+        start_http_server(settings.metrics_port, settings.metrics_host)
+    except OSError as error:
+        raise ConfigurationError(
+            f"SILOFREI_METRICS_PORT={settings.metrics_port}: {error.strerror}; every process needs a port of its own"
+        ) from error
+
+
+def _use_uvloop() -> None:
+    # Faust's threads make their loops by the policy, so it must be set before faust is imported.
+    with contextlib.suppress(ImportError):
+        import mode.loop
+
+        mode.loop.use("uvloop")
+
+
+async def _work(settings: Settings, config: Config, classifier: Classifying) -> int:
+    stop = asyncio.Event()
+    _on_signals(stop)
+    queue = TicketQueue.connect(settings, departments=config.queue_names())
+    letters = DeadLetterWriter(settings)
+    watchdog = Watchdog(settings.watchdog)
+    router = Router(
+        classifier=classifier,
+        policy=Policy(config),
+        queue=queue,
+        letters=letters,
+        brands=config.brands,
+        batch_mentions=settings.batch_mentions,
+        retry_cap=settings.retry_cap,
+        clock=lambda: datetime.now(UTC),
+        on_retry=watchdog.excuse,
+    )
+    try:
+        await _begin(settings, config, queue, stop)
+        from silofrei.streams.worker_app import build_app
+
+        return await _run(settings, build_app(settings, router), watchdog, queue, stop)
+    except GivenUp:
+        return 0
+    finally:
+        await letters.close()
+        await queue.close()
+
+
+def _on_signals(stop: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+
+
+async def _begin(settings: Settings, config: Config, queue: TicketQueue, stop: asyncio.Event) -> None:
+    """Wait for Redis and for a state that fits Kafka's offsets."""
+    from silofrei.streams.lag import group_offsets
+
+    topics = Topics(settings)
+    offsets = await asyncio.to_thread(group_offsets, settings, topics.worker_group, topics.raw)
+
+    async def attempt() -> None:
+        await begin_epochs(queue, config.brands, committed=any(offsets.values()))
+        WATCHDOG_EXITS.set(await queue.counted(_COUNTER))
+
+    redis = Patience(Dependency.REDIS, (Unavailable, EpochMissing), cap=settings.retry_cap)
+    await redis.call(attempt, stop)
+
+
+async def _run(
+    settings: Settings, app: "WorkerApp", watchdog: Watchdog, queue: TicketQueue, stop: asyncio.Event
+) -> int:
+    starting = asyncio.create_task(app.start())
+    watching = asyncio.create_task(_watch(settings, app, watchdog))
+    ending = [asyncio.create_task(stop.wait()), asyncio.create_task(app.wait_until_stopped()), watching]
+    try:
+        await asyncio.wait((starting, *ending), return_when=asyncio.FIRST_COMPLETED)
+        if starting.done() and not starting.exception():
+            log.info("The worker is ready")
+            await asyncio.wait(ending, return_when=asyncio.FIRST_COMPLETED)
+        if watching.done() and not watching.cancelled() and not app.should_stop:
+            await _count_exit(queue)
+            log.critical("Ending, to be started again: %s", watching.result())
+            logging.shutdown()
+            # What is stuck need not be able to stop; nothing that is not applied was acknowledged.
+            os._exit(STUCK)
+        return await _stop(app, starting)
+    finally:
+        for task in ending:
+            task.cancel()
+        await asyncio.gather(*ending, return_exceptions=True)
+
+
+async def _stop(app: "WorkerApp", starting: asyncio.Task[None]) -> int:
+    try:
+        async with asyncio.timeout(_STOP_SECONDS):
+            await app.stop()
+            await asyncio.gather(starting, return_exceptions=True)
+    except TimeoutError:
+        log.error("The worker did not stop within %.0f s and is ended by force; nothing is lost", _STOP_SECONDS)  # noqa: TRY400
+        logging.shutdown()
+        os._exit(1)
+    reason = app.crash_reason
+    if reason is None and starting.done() and not starting.cancelled():
+        reason = starting.exception()
+    if reason is not None:
+        log.critical("The worker crashed: %s", _explain(reason))
+        return 1
+    return 0
+
+
+def _explain(reason: BaseException) -> str:
+    said = str(reason) or type(reason).__name__
+    if type(reason).__name__ == "FencedInstanceIdError":
+        return f"{said}; another worker has the same SILOFREI_WORKER_SLOT, give each a slot of its own"
+    return said
+
+
+async def _watch(settings: Settings, app: "WorkerApp", watchdog: Watchdog) -> str:
+    """Measure for ever; returns what is wrong once the worker is stuck."""
+    from silofrei.streams.lag import LagMetrics, worker_positions
+    from silofrei.streams.worker_app import consumer_of
+
+    shown = LagMetrics()
+    pause = min(_LOOK_SECONDS, settings.watchdog / 5)
+    wrong = None
+    while wrong is None:
+        await asyncio.sleep(pause)
+        if not app.started:
+            continue
+        try:
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                positions = await worker_positions(consumer_of(app))
+        except (KafkaError, OSError, TimeoutError) as error:
+            wrong = await _unmeasured(settings, watchdog, error)
+        else:
+            DEPENDENCY_UP.labels(Dependency.KAFKA).set(1)
+            shown.show(positions)
+            wrong = watchdog.observe(positions)
+    return wrong
+
+
+async def _unmeasured(settings: Settings, watchdog: Watchdog, error: Exception) -> str | None:
+    if await _reachable(settings):
+        return watchdog.unmeasured()
+    DEPENDENCY_UP.labels(Dependency.KAFKA).set(0)
+    watchdog.excuse()
+    log.warning("kafka is away: %s", str(error) or type(error).__name__)
+    return None
+
+
+async def _reachable(settings: Settings) -> bool:
+    for address in settings.kafka.split(","):
+        host, _, port = address.rpartition(":")
+        try:
+            async with asyncio.timeout(2.0):
+                _, writer = await asyncio.open_connection(host, int(port))
+        except OSError:
+            continue
+        writer.close()
+        return True
+    return False
+
+
+async def _count_exit(queue: TicketQueue) -> None:
+    with contextlib.suppress(Exception):
+        async with asyncio.timeout(2.0):
+            await queue.count(_COUNTER)
