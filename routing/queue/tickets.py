@@ -12,13 +12,13 @@ from silofrei.schemas.ticket import Lease, Ticket, TicketMention
 
 
 def read_ticket(brand: str, reply: Sequence[Any]) -> Ticket:
-    """The ticket in a reply `{0, id, ticket, mentions}`; both hashes are flat lists of names and values."""
+    """The ticket in a reply `{0, id, ticket}`, the hash being a flat list; lua/_ticket.lua has its fields."""
     fields = _pairs(reply[2])
     department = fields[b"department"].decode()
-    status = TicketStatus(fields[b"status"].decode())
+    status = TicketStatus(fields.get(b"status", b"waiting").decode())
     meta = from_json(b"{" + fields[b"meta"] + b"}")
     classification = fields[b"classification"]
-    mentions = [TicketMention.model_validate_json(text) for text in _pairs(reply[3]).values()]
+    mentions = [TicketMention.model_validate_json(text) for name, text in fields.items() if name.startswith(b"m:")]
     mentions.sort(key=lambda one: (one.mention.created_at, one.mention.received_at, one.mention.id))
     return Ticket(
         id=reply[1].decode(),
@@ -28,10 +28,10 @@ def read_ticket(brand: str, reply: Sequence[Any]) -> Ticket:
         collaborators=tuple(name for name in meta.pop("collaborators") if name != department),
         status=status,
         opened_at=from_microseconds(fields[b"opened"]),
-        department_since=from_microseconds(fields[b"since"]),
+        department_since=from_microseconds(fields.get(b"since", fields[b"opened"])),
         classification=Classification.model_validate_json(classification) if classification else None,
         mentions=tuple(mentions),
-        mention_count=int(fields[b"count"]),
+        mention_count=int(fields.get(b"count", 1)),
         attempts=int(fields.get(b"attempts", 0)),
         transfers=int(fields.get(b"transfers", 0)),
         lease=_lease(fields) if status is TicketStatus.CLAIMED else None,

@@ -6,13 +6,19 @@
 --   mention:<id>          hash     p place (t ticket, d discarded), t ticket id, x deleted, r rank of the version,
 --                                  v:<revision> of versions without a rank
 --   thread:<id>           string   the open ticket of the thread
---   ticket:<id>           hash     see open_or_append.lua; holder, token, until, ended while and after it is claimed
---   ticket:<id>:mentions  hash     mention id -> TicketMention as JSON
+--   ticket:<id>           hash     the ticket, see below
 --   queue:<department>    zset     waiting tickets by due_at (ms)
 --   opened:<department>   zset     waiting tickets by opened_at (ms)
 --   claims:<department>   zset     claimed tickets by the end of the lease (ms)
 --   leases                zset     all claimed tickets by the end of the lease (ms)
 --   token                 string   the last fencing token
+-- Fields of ticket:<id>. An opened ticket has the first row alone, which keeps the commonest write small; what is
+-- absent has the value in brackets:
+--   department, due (ms), opened (µs), thread, meta (members of ticket.opened as JSON), classification (JSON or empty),
+--   first (mention that opened it), m:<mention id> (TicketMention as JSON) for each mention
+--   status (waiting), since (µs in this department; opened), count and live (mentions, and those not deleted; 1),
+--   latest (mention id; first), later (events after the first; 0), attempts (0), transfers (0)
+--   holder, token, until (ms): of the last claim; ended: how it ended; outcome, resolved (µs): once it is resolved
 -- Moments: µs as strings where they are stored (a Lua number would lose digits when joined), ms as numbers in scores.
 
 local prefix = string.sub(KEYS[1], 1, -6)
@@ -28,7 +34,7 @@ end
 
 -- Appends an event; its number is the ticket's next, so the numbers have no holes.
 local function emit(id, type, department, at, ...)
-  local seq = redis.call('HINCRBY', prefix .. 'ticket:' .. id, 'seq', 1)
+  local seq = redis.call('HINCRBY', prefix .. 'ticket:' .. id, 'later', 1) + 1
   redis.call('XADD', prefix .. 'outbox', '*', 't', type, 'k', id, 's', seq, 'd', department, 'at', at, ...)
 end
 
@@ -53,10 +59,11 @@ local function finish(id, thread, outcome, at, tombstone)
   if redis.call('GET', open) == id then
     redis.call('DEL', open)
   end
-  for _, mention in ipairs(redis.call('HKEYS', key .. ':mentions')) do
-    redis.call('PEXPIRE', prefix .. 'mention:' .. mention, tombstone)
+  for _, field in ipairs(redis.call('HKEYS', key)) do
+    if string.sub(field, 1, 2) == 'm:' then
+      redis.call('PEXPIRE', prefix .. 'mention:' .. string.sub(field, 3), tombstone)
+    end
   end
-  redis.call('PEXPIRE', key .. ':mentions', tombstone)
   redis.call('PEXPIRE', key, tombstone)
 end
 
@@ -71,10 +78,10 @@ local function held(id, token, now)
   local key = prefix .. 'ticket:' .. id
   local got = redis.call('HMGET', key, 'status', 'department', 'token', 'until', 'holder', 'due', 'opened', 'thread',
     'live', 'ended', 'outcome')
-  local status = got[1]
-  if not status then
+  if not got[2] then
     return nil, {NOT_FOUND}
   end
+  local status = got[1] or 'waiting'
   if status == 'resolved' then
     return nil, {ALREADY_RESOLVED, got[11]}
   end
@@ -87,11 +94,10 @@ local function held(id, token, now)
   if tonumber(got[4]) <= now then
     return nil, {LEASE_EXPIRED}
   end
-  return {department = got[2], holder = got[5], due = got[6], opened = got[7], thread = got[8], live = tonumber(got[9])}
+  return {department = got[2], holder = got[5], due = got[6], opened = got[7], thread = got[8], live = tonumber(got[9] or 1)}
 end
 
 -- The answer of a transition that was made: 0 and the whole ticket as it is now.
 local function done(id)
-  local key = prefix .. 'ticket:' .. id
-  return {0, id, redis.call('HGETALL', key), redis.call('HGETALL', key .. ':mentions')}
+  return {0, id, redis.call('HGETALL', prefix .. 'ticket:' .. id)}
 end

@@ -3,9 +3,9 @@
 --
 -- Keys:      KEYS[1] sf:{brand}:epoch; the others are derived, see _ticket.lua.
 -- Arguments: ARGV[1] department, ARGV[2] holder, ARGV[3] lease in ms, ARGV[4] ticket id or empty for the most urgent.
--- Reads:     queue:<department>, ticket:<id>, ticket:<id>:mentions.
+-- Reads:     queue:<department>, ticket:<id>.
 -- Writes:    ticket:<id>, queue:, opened:, claims:, leases, token, outbox (ticket.claimed).
--- Returns:   {0, id, ticket, mentions}; {0} when nothing waits; for a certain ticket {-1} not found,
+-- Returns:   {0, id, ticket}; {0} when nothing waits; for a certain ticket {-1} not found,
 --            {-5, outcome} resolved, {-6, holder, until (ms)} taken, {-8, department} elsewhere.
 
 --@include _ticket
@@ -21,7 +21,7 @@ if id == '' then
   end
 else
   local got = redis.call('HMGET', prefix .. 'ticket:' .. id, 'status', 'department', 'holder', 'until', 'outcome')
-  if not got[1] then
+  if not got[2] then
     return {NOT_FOUND}
   elseif got[1] == 'resolved' then
     return {ALREADY_RESOLVED, got[5]}

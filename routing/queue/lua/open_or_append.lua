@@ -17,15 +17,11 @@
 --   10 revision (e) or deleted_at (d), as JSON
 --   11 rank            orders the versions of a mention; empty where revisions have no order
 -- Reads:     epoch, mention:<id>, thread:<id>, ticket:<id>.
--- Writes:    all of the above but the epoch, ticket:<id>:mentions, queue:, opened:, outbox. The mark of the mention
+-- Writes:    all of the above but the epoch, queue:, opened:, outbox. The mark of the mention
 --            comes last: should the server die inside, a repetition does the same writes again.
 -- Returns:   {0, at (µs), then for each effect: ApplyCode, ticket id or '', department or ''}
 --            {-10} no epoch: the data was lost, nothing was applied
 --            {-11, index, what} an argument is wrong, nothing was applied
---
--- Fields of ticket:<id>: department, status, due (ms), opened (µs), since (µs, in this department), thread, meta,
--- classification, count and live (mentions, and those not deleted), first and latest (mention ids), seq (last event),
--- attempts, transfers.
 
 --@include _ticket
 --@include _json
@@ -110,8 +106,8 @@ local function discard(first, mention, classification, meta)
 end
 
 local function append(first, id, key, department, count, live)
-  call('HSET', key, 'count', count + 1, 'live', live + 1, 'latest', ARGV[first + 1])
-  call('HSET', key .. ':mentions', ARGV[first + 1], stored(ARGV[first + 6], ARGV[first + 9]))
+  call('HSET', key, 'count', (count or 1) + 1, 'live', (live or 1) + 1, 'latest', ARGV[first + 1],
+    'm:' .. ARGV[first + 1], stored(ARGV[first + 6], ARGV[first + 9]))
   emit(id, 'mention.appended', department, at, 'm', ARGV[first + 6], 'c', ARGV[first + 7])
   mark(first, 't', id)
   return APPENDED, id, department
@@ -121,10 +117,8 @@ local function open(first)
   local id, mention, thread, department = 't-' .. ARGV[first + 3], ARGV[first + 1], ARGV[first + 2], ARGV[first + 4]
   local json, classification, meta = ARGV[first + 6], ARGV[first + 7], ARGV[first + 8]
   local key = prefix .. 'ticket:' .. id
-  call('HSET', key, 'department', department, 'status', 'waiting', 'due', ARGV[first + 5], 'opened', at, 'since', at,
-    'thread', thread, 'meta', meta, 'classification', classification, 'count', '1', 'live', '1', 'first', mention,
-    'latest', mention, 'seq', '1')
-  call('HSET', key .. ':mentions', mention, stored(json, ARGV[first + 9]))
+  call('HSET', key, 'department', department, 'due', ARGV[first + 5], 'opened', at, 'thread', thread, 'meta', meta,
+    'classification', classification, 'first', mention, 'm:' .. mention, stored(json, ARGV[first + 9]))
   call('SET', prefix .. 'thread:' .. thread, id)
   call('ZADD', prefix .. 'queue:' .. department, ARGV[first + 5], id)
   call('ZADD', prefix .. 'opened:' .. department, now, id)
@@ -153,7 +147,7 @@ end
 local function edit(first, id)
   local mention, key = ARGV[first + 1], prefix .. 'ticket:' .. id
   local department = call('HGET', key, 'department')
-  call('HSET', key .. ':mentions', mention, stored(ARGV[first + 6], ARGV[first + 9]))
+  call('HSET', key, 'm:' .. mention, stored(ARGV[first + 6], ARGV[first + 9]))
   emit(id, 'mention.edited', department, at, 'm', ARGV[first + 6], 'r', ARGV[first + 9])
   mark(first, 't', id)
   return EDITED, id, department
@@ -162,16 +156,15 @@ end
 local function blank(first, id)
   local mention, key = ARGV[first + 1], prefix .. 'ticket:' .. id
   local got = call('HMGET', key, 'department', 'status', 'live', 'first', 'thread', 'classification')
-  local department, live = got[1], tonumber(got[3]) - 1
-  local text = without_text(call('HGET', key .. ':mentions', mention))
-  call('HSET', key .. ':mentions', mention, string.sub(text, 1, -2) .. ',"deleted_at":' .. ARGV[first + 9] .. '}')
+  local department, live = got[1], (got[3] or 1) - 1
+  local text = without_text(call('HGET', key, 'm:' .. mention))
+  call('HSET', key, 'live', live,
+    'm:' .. mention, string.sub(text, 1, -2) .. ',"deleted_at":' .. ARGV[first + 9] .. '}')
   if got[4] == mention then
-    call('HSET', key, 'live', live, 'classification', without_evidence(got[6]))
-  else
-    call('HSET', key, 'live', live)
+    call('HSET', key, 'classification', without_evidence(got[6]))
   end
   emit(id, 'mention.deleted', department, at, 'i', mention)
-  if live == 0 and got[2] == 'waiting' then
+  if live == 0 and (got[2] or 'waiting') == 'waiting' then
     call('ZREM', prefix .. 'queue:' .. department, id)
     call('ZREM', prefix .. 'opened:' .. department, id)
     withdraw(id, department, got[5], at, tombstone)

@@ -3,9 +3,9 @@
 --
 -- Keys:      KEYS[1] sf:{brand}:epoch; the others are derived, see _ticket.lua.
 -- Arguments: ARGV[1] ticket id.
--- Reads:     ticket:<id>, ticket:<id>:mentions.
+-- Reads:     ticket:<id>.
 -- Writes:    nothing.
--- Returns:   {0, id, ticket, mentions} or {-1}.
+-- Returns:   {0, id, ticket} or {-1}.
 
 --@include _ticket
 

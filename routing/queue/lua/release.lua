@@ -3,10 +3,10 @@
 --
 -- Keys:      KEYS[1] sf:{brand}:epoch; the others are derived, see _ticket.lua.
 -- Arguments: ARGV[1] ticket id, ARGV[2] token, ARGV[3] reason, ARGV[4] tombstone in ms.
--- Reads:     ticket:<id>, ticket:<id>:mentions.
+-- Reads:     ticket:<id>.
 -- Writes:    ticket:<id>, claims:, leases, queue:, opened:, outbox (ticket.released; ticket.resolved as withdrawn where
 --            all mentions were deleted meanwhile).
--- Returns:   {0, id, ticket, mentions} or a refusal: {-1}, {-2}, {-3, holder, until}, {-4}, {-5, outcome}.
+-- Returns:   {0, id, ticket} or a refusal: {-1}, {-2}, {-3, holder, until}, {-4}, {-5, outcome}.
 
 --@include _ticket
 

@@ -3,10 +3,10 @@
 --
 -- Keys:      KEYS[1] sf:{brand}:epoch; the others are derived, see _ticket.lua.
 -- Arguments: ARGV[1] ticket id, ARGV[2] token, ARGV[3] outcome, ARGV[4] note, ARGV[5] tombstone in ms.
--- Reads:     ticket:<id>, ticket:<id>:mentions, thread:<id>.
+-- Reads:     ticket:<id>, thread:<id>.
 -- Writes:    ticket:<id>, claims:, leases, thread:<id>, outbox (ticket.resolved); the ticket, its mentions and their
 --            marks expire after the tombstone.
--- Returns:   {0, id, ticket, mentions} or a refusal: {-1}, {-2}, {-3, holder, until}, {-4}, {-5, outcome}.
+-- Returns:   {0, id, ticket} or a refusal: {-1}, {-2}, {-3, holder, until}, {-4}, {-5, outcome}.
 
 --@include _ticket
 

@@ -3,9 +3,9 @@
 --
 -- Keys:      KEYS[1] sf:{brand}:epoch; the others are derived, see _ticket.lua.
 -- Arguments: ARGV[1] ticket id, ARGV[2] token, ARGV[3] new department, ARGV[4] reason.
--- Reads:     ticket:<id>, ticket:<id>:mentions.
+-- Reads:     ticket:<id>.
 -- Writes:    ticket:<id>, claims:, leases, queue: and opened: of the new department, outbox (ticket.transferred).
--- Returns:   {0, id, ticket, mentions} or a refusal: {-1}, {-2}, {-3, holder, until}, {-4}, {-5, outcome},
+-- Returns:   {0, id, ticket} or a refusal: {-1}, {-2}, {-3, holder, until}, {-4}, {-5, outcome},
 --            {-9} the ticket is in that department already.
 
 --@include _ticket
