@@ -18,14 +18,14 @@ from silofrei.routing.classifier.model import TextInput
 from silofrei.routing.metrics import Dependency
 from silofrei.routing.queue import Applied, Effect, EpochMissing, RefusalCode, Refused, Unavailable
 from silofrei.schemas.classification import Classification
-from silofrei.schemas.dead_letter import DeadLetter, Origin
+from silofrei.schemas.dead_letter import DeadLetter
 from silofrei.schemas.decision import Decision
 from silofrei.schemas.delivery import RawDelivery
 from silofrei.schemas.mention import Mention, MentionChange, MentionDeleted
 from silofrei.schemas.names import DeadLetterReason
 from silofrei.streams.channels import InvalidMention
 from silofrei.streams.dead_letter_writer import KafkaAway
-from silofrei.streams.fetches import Fetch
+from silofrei.streams.fetches import Fetch, Record
 from silofrei.streams.outcomes import Outcomes
 from silofrei.streams.parsing import dead_letter, parse
 from silofrei.streams.patience import GivenUp, Patience
@@ -68,10 +68,10 @@ class Burying(Protocol):
 class _Work:
     """One change on its way, and all that is needed to bury it."""
 
-    origin: Origin
-    change: MentionChange
+    record: Record
     delivery: RawDelivery
-    value: bytes | None
+    item: int
+    change: MentionChange
     effect: Effect | None = None
 
     @property
@@ -142,15 +142,11 @@ class Router:
         works: list[_Work] = []
         dead: list[DeadLetter] = []
         for record in fetch.records:
-            origin = Origin.model_construct(
-                topic=record.topic, partition=record.partition, offset=record.offset, item=None
-            )
-            parsed = parse(record.value, origin, self._brands, self._clock)
+            parsed = parse(record, self._brands, self._clock)
             outcomes.delivered(parsed)
             dead += parsed.dead
             if parsed.delivery is not None:
-                delivery, value = parsed.delivery, record.value
-                works += [_Work(place, change, delivery, value) for place, change in parsed.changes]
+                works += [_Work(record, parsed.delivery, item, change) for item, change in parsed.changes]
         return works, dead
 
     async def _finish(
@@ -245,17 +241,10 @@ def _chunks(works: Iterable[_Work], size: int) -> Iterator[tuple[str, list[_Work
             yield brand, own[start : start + size]
 
 
-def _refusal(work: _Work, error: Exception, at: datetime, dead: Iterable[DeadLetter]) -> DeadLetter:
+def _refusal(work: _Work, error: Exception, at: datetime, dead: Sequence[DeadLetter]) -> DeadLetter:
     detail = (
         f"the mention was read and then refused ({type(error).__name__}: {error}); this is a mistake of Silofrei or "
         "of its set-up: report it, and redrive after the repair"
     )
-    carrier = next((one for one in dead if one.origin.offset == work.origin.offset and one.value_of is None), None)
-    return dead_letter(
-        InvalidMention(DeadLetterReason.REFUSED, detail),
-        work.value,
-        work.delivery,
-        work.origin,
-        at,
-        carrier.dead_letter_id if carrier else None,
-    )
+    invalid = InvalidMention(DeadLetterReason.REFUSED, detail)
+    return dead_letter(invalid, work.record, work.delivery, at, item=work.item, dead=dead)

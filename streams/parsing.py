@@ -6,7 +6,7 @@ Owns: the envelope, JSON, and what becomes of a mistake. Refuses: native payload
 import binascii
 import json
 import logging
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple, NoReturn
 
@@ -19,6 +19,7 @@ from silofrei.schemas.mention import MentionChange
 from silofrei.schemas.names import Channel, DeadLetterReason
 from silofrei.streams.channels import InvalidMention, Item, NotAMention, Parser
 from silofrei.streams.channels.registry import PARSERS
+from silofrei.streams.fetches import Record
 
 log = logging.getLogger(__name__)
 
@@ -31,20 +32,19 @@ class Parsed(NamedTuple):
 
     Attributes:
         delivery: the envelope; None where it is broken.
-        changes: the mention changes in their order, each with its place.
+        changes: the mention changes in their order, each with its number in the delivery.
         dead: what could not be read.
         not_mentions: native events that say nothing.
     """
 
     delivery: RawDelivery | None
-    changes: list[tuple[Origin, MentionChange]]
+    changes: list[tuple[int, MentionChange]]
     dead: list[DeadLetter]
     not_mentions: int
 
 
 def parse(
-    value: bytes | None,
-    origin: Origin,
+    record: Record,
     brands: Collection[str],
     clock: Callable[[], datetime],
     parsers: Mapping[Channel, Parser] = PARSERS,
@@ -52,70 +52,58 @@ def parse(
     """Read one record.
 
     Args:
-        value: the record as it lies in Kafka.
-        origin: where it lies.
+        record: the record as it lies in Kafka.
         brands: the brands of the configuration; a delivery for another one is a dead letter.
         clock: for the moment of a dead letter.
         parsers: the parser of each channel.
     """
+    delivery = None
     try:
-        delivery = _envelope(value)
-    except InvalidMention as error:
-        return Parsed(None, [], [dead_letter(error, value, None, origin, clock())], 0)
-    try:
+        delivery = _envelope(record.value)
         parser = _parser(delivery, brands, parsers)
         items = _split(parser, delivery)
     except InvalidMention as error:
-        return Parsed(delivery, [], [dead_letter(error, value, delivery, origin, clock())], 0)
-    changes: list[tuple[Origin, MentionChange]] = []
+        return Parsed(delivery, [], [dead_letter(error, record, delivery, clock())], 0)
+    changes: list[tuple[int, MentionChange]] = []
     dead: list[DeadLetter] = []
     not_mentions = 0
     for number, item in enumerate(items):
-        # Built by hand, since a batch has thousands of them; `origin` was checked.
-        place = Origin.model_construct(
-            topic=origin.topic, partition=origin.partition, offset=origin.offset, item=number
-        )
         try:
             change = parser.change(item, delivery)
-        except InvalidMention as error:
-            dead.append(dead_letter(error, value, delivery, place, clock(), dead[0].dead_letter_id if dead else None))
         except Exception as error:
-            invalid = _failed(delivery, item.path, error)
-            dead.append(dead_letter(invalid, value, delivery, place, clock(), dead[0].dead_letter_id if dead else None))
+            invalid = error if isinstance(error, InvalidMention) else _failed(delivery, item.path, error)
+            dead.append(dead_letter(invalid, record, delivery, clock(), item=number, dead=dead))
         else:
             if isinstance(change, NotAMention):
                 not_mentions += 1
             else:
-                changes.append((place, change))
+                changes.append((number, change))
     return Parsed(delivery, changes, dead, not_mentions)
-
-
-def dead_letter_id(origin: Origin) -> str:
-    """The id of what lies at `origin`: `topic/partition/offset[/item]`."""
-    whole = f"{origin.topic}/{origin.partition}/{origin.offset}"
-    return whole if origin.item is None else f"{whole}/{origin.item}"
 
 
 def dead_letter(
     error: InvalidMention,
-    value: bytes | None,
+    record: Record,
     delivery: RawDelivery | None,
-    origin: Origin,
     at: datetime,
-    value_of: str | None = None,
+    *,
+    item: int | None = None,
+    dead: Sequence[DeadLetter] = (),
 ) -> DeadLetter:
     """The dead letter for `error`.
 
     Args:
         error: what is wrong.
-        value: the record.
-        delivery: its envelope, where that could be read.
-        origin: where it lies, with the number of the mention where only that one is at fault.
+        record: where it was found.
+        delivery: the record's envelope, where that could be read.
         at: now.
-        value_of: id of the dead letter of the same record that carries its bytes already.
+        item: number of the mention at fault; None where it is the whole delivery.
+        dead: dead letters before this one; one of the same record carries its bytes already.
     """
+    origin = Origin(topic=record.topic, partition=record.partition, offset=record.offset, item=item)
+    carrier = next((one for one in dead if one.value_of is None and _same_record(one.origin, origin)), None)
     return DeadLetter(
-        dead_letter_id=dead_letter_id(origin),
+        dead_letter_id=_id(origin),
         origin=origin,
         reason=error.reason,
         field=_printable(error.field) if error.field else None,
@@ -123,9 +111,18 @@ def dead_letter(
         brand=delivery.brand if delivery else None,
         channel=delivery.channel if delivery else None,
         at=at,
-        value=b"" if value_of or value is None else value,
-        value_of=value_of,
+        value=b"" if carrier or record.value is None else record.value,
+        value_of=carrier.dead_letter_id if carrier else None,
     )
+
+
+def _id(origin: Origin) -> str:
+    whole = f"{origin.topic}/{origin.partition}/{origin.offset}"
+    return whole if origin.item is None else f"{whole}/{origin.item}"
+
+
+def _same_record(one: Origin, other: Origin) -> bool:
+    return (one.topic, one.partition, one.offset) == (other.topic, other.partition, other.offset)
 
 
 def _envelope(value: bytes | None) -> RawDelivery:

@@ -8,6 +8,7 @@ through our own ledger.
 
 import logging
 import time
+from typing import Any, cast
 
 import faust
 from faust.types.auth import CredentialsT
@@ -70,9 +71,9 @@ def build_app(settings: Settings, router: Router) -> WorkerApp:
     deliveries = app.topic(topics.raw, schema=FetchSchema())
 
     @app.agent(deliveries, concurrency=1, name="silofrei.route")
-    async def route(stream: faust.Stream[Fetch]) -> None:
+    async def route(stream: faust.StreamT[Any]) -> None:
         consumer = consumer_of(app)
-        async for event in stream.noack().events():
+        async for event in cast(faust.Stream[Any], stream).noack().events():
             fetch: Fetch = event.value
             if await _follow(router, fetch, settings.retry_cap):
                 consumer.ledger.settle(fetch)
