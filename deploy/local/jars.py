@@ -140,12 +140,16 @@ def fetch(
     missing = fetch_missing()
     if missing:
         raise LocalError(missing)
-    folder.mkdir(parents=True, exist_ok=True)
-    _sweep(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _sweep(folder)
+        workshop = Path(tempfile.mkdtemp(prefix=".fetching-", dir=folder))
+    except OSError as error:
+        raise LocalError(f"{folder}: {error.strerror}; make it writable, or set XDG_CACHE_HOME.") from None
     total = sum(jar.size for jar in lock.jars)
     done = total - sum(jar.size for jar in wanted)
     until = math.inf if within is None else time.monotonic() + within
-    with _downloads(wanted, folder) as events:
+    with _downloads(wanted, workshop, folder) as events:
         left = len(wanted)
         while left:
             if time.monotonic() > until:
@@ -172,14 +176,13 @@ _Event = int | Jar | Exception
 
 
 @contextmanager
-def _downloads(jars: Sequence[Jar], folder: Path) -> Iterator["queue.Queue[_Event]"]:
+def _downloads(jars: Sequence[Jar], workshop: Path, folder: Path) -> Iterator["queue.Queue[_Event]"]:
     """Downloads in threads that report bytes, finished jars and failures, and stop when the block ends."""
     todo: queue.SimpleQueue[Jar] = queue.SimpleQueue()
     for jar in sorted(jars, key=lambda jar: -jar.size):
         todo.put(jar)
     events: queue.Queue[_Event] = queue.Queue()
     stopped = threading.Event()
-    workshop = Path(tempfile.mkdtemp(prefix=".fetching-", dir=folder))
 
     def arrived(size: int) -> None:
         if stopped.is_set():

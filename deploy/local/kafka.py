@@ -11,7 +11,7 @@ import subprocess
 import uuid
 from pathlib import Path
 
-from silofrei.deploy.local.child import Child, LocalError, Running, ending, free_port, listens
+from silofrei.deploy.local.child import Child, LocalError, Running, ending, free_ports, listens
 from silofrei.deploy.local.jars import KafkaLock, cache_folder, is_cached, read_lock
 from silofrei.deploy.local.java import find_java
 
@@ -71,7 +71,8 @@ class LocalKafka(Running):
         self.data = data.absolute()
         self.data.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._properties = self.data / "server.properties"
-        self._port = self._former_port() or free_port()
+        fresh, self._controller = free_ports(2)
+        self._port = self._former_port() or fresh
         self._java = (
             str(find_java()),
             *_JVM,
@@ -101,7 +102,7 @@ class LocalKafka(Running):
         Raises:
             LocalError: the storage could not be formatted.
         """
-        self._properties.write_text(_PROPERTIES.format(port=self._port, controller=free_port()))
+        self._properties.write_text(_PROPERTIES.format(port=self._port, controller=self._controller))
         if (self.data / "records" / "meta.properties").exists():
             return
         # A UUID as Kafka writes it; its tools take a leading hyphen for an option.

@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from silofrei.deploy.local.child import Child, LocalError, free_port, listens
+from silofrei.deploy.local.child import Child, LocalError, free_ports, listens
 from silofrei.deploy.local.environment import environment_of
 from silofrei.deploy.prometheus.targets import Role, Target
 from silofrei.schemas.settings import Settings
@@ -38,9 +38,10 @@ def our_processes(settings: Settings, logs: Path, workers: int) -> list[Process]
         logs: folder for their logs.
         workers: how many workers.
     """
-    processes = [_measured(settings, logs, Role.WORKER, str(slot)) for slot in range(workers)]
-    processes += [_measured(settings, logs, Role.RELAY), _measured(settings, logs, Role.LEDGER), _desk(settings, logs)]
-    return processes
+    roles = [(Role.WORKER, str(slot)) for slot in range(workers)] + [(Role.RELAY, ""), (Role.LEDGER, "")]
+    ports = free_ports(len(roles))
+    processes = [_measured(settings, logs, role, slot, port) for (role, slot), port in zip(roles, ports, strict=True)]
+    return [*processes, _desk(settings, logs)]
 
 
 def desk_port(settings: Settings) -> int:
@@ -51,17 +52,17 @@ def desk_port(settings: Settings) -> int:
     """
     wanted = settings.desk_port
     if wanted == 0:
-        return free_port()
+        return free_ports(1)[0]
     for port in range(wanted, min(wanted + _DESK_PORTS, 65_536)):
         if _free(settings.desk_host, port):
             return port
     raise LocalError(f"no free port for the desk from {wanted} on; set SILOFREI_DESK_PORT to another one, or to 0.")
 
 
-def _measured(settings: Settings, logs: Path, role: Role, slot: str = "") -> Process:
+def _measured(settings: Settings, logs: Path, role: Role, slot: str, port: int) -> Process:
     name = f"{role.value}-{slot}" if slot else role.value
-    address = f"{_HOST}:{free_port()}"
-    changes: dict[str, object] = {"metrics_host": _HOST, "metrics_port": int(address.rpartition(":")[2])}
+    address = f"{_HOST}:{port}"
+    changes: dict[str, object] = {"metrics_host": _HOST, "metrics_port": port}
     if slot:
         changes["worker_slot"] = slot
     child = _child(settings.model_copy(update=changes), logs, role, name)

@@ -83,7 +83,6 @@ class Supervisor:
         self._report = report
         self._first_pause = first_pause
         self._stages: list[list[_Ward]] = []
-        self._stopping = False
         self.broken: asyncio.Future[LocalError] = asyncio.get_running_loop().create_future()
         """Has a result once a child ended that must not be restarted."""
 
@@ -109,18 +108,18 @@ class Supervisor:
 
     async def stop(self) -> None:
         """Ends all children, the stage that was started last first; those that do not end are killed."""
-        self._stopping = True
         while self._stages:
-            stage = self._stages.pop()
+            # It leaves the list only when it has ended, so that `kill` reaches it meanwhile.
+            stage = self._stages[-1]
             watches = [ward.watch for ward in stage if ward.watch is not None]
             for watch in watches:
                 watch.cancel()
             await asyncio.gather(*watches, return_exceptions=True)
-            await asyncio.gather(*(self._stop(ward) for ward in reversed(stage)))
+            await asyncio.gather(*(self._stop(ward) for ward in stage))
+            self._stages.remove(stage)
 
     def kill(self) -> None:
         """Ends all children at once with SIGKILL; `stop` then has nothing to wait for."""
-        self._stopping = True
         for ward in (ward for stage in self._stages for ward in stage):
             _signal_group(ward, signal.SIGKILL)
 

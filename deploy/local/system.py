@@ -32,6 +32,10 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
+def _is_heard(number: signal.Signals) -> bool:
+    return signal.getsignal(number) is not signal.SIG_IGN
+
+
 class LocalSystem:
     """Everything of one Silofrei on this machine, on one data folder.
 
@@ -91,7 +95,9 @@ class LocalSystem:
                 self._supervisor.kill()
             asked.set()
 
-        for number in _SIGNALS:
+        # Under nohup a hang-up is to be ignored, and stays so.
+        numbers = [number for number in _SIGNALS if number != signal.SIGHUP or _is_heard(number)]
+        for number in numbers:
             loop.add_signal_handler(number, end)
         broken = self._supervise().broken
         life = asyncio.create_task(self._live(work), name="life")
@@ -109,7 +115,7 @@ class LocalSystem:
                 task.cancel()
             await asyncio.gather(life, signalled, return_exceptions=True)
             await self.stop()
-            for number in _SIGNALS:
+            for number in numbers:
                 loop.remove_signal_handler(number)
 
     async def start(self) -> Instance:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from silofrei.deploy.local.child import LocalError, free_port
+from silofrei.deploy.local.child import LocalError, free_ports
 from silofrei.deploy.local.jars import Jar, KafkaLock, TooSlowError, can_fetch, fetch, is_cached
 
 # jgo leaves the socket of an answer that it does not read to the garbage collector.
@@ -128,5 +128,11 @@ def test_a_repository_in_reach_gives_the_smallest_jar(tmp_path: Path) -> None:
 
 
 def test_a_repository_out_of_reach_is_no_long_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    mirror(monkeypatch, tmp_path, free_port())
+    mirror(monkeypatch, tmp_path, free_ports(1)[0])
     assert not can_fetch(LOCK, tmp_path / "jars", within=10)
+
+
+def test_a_cache_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(LocalError, match="Not a directory; make it writable, or set XDG_CACHE_HOME"):
+        fetch(LOCK, tmp_path / "file" / "jars")

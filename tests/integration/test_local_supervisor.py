@@ -187,14 +187,18 @@ async def test_a_child_that_does_not_end_is_killed_with_all_that_it_started(tmp_
     await until(lambda: not any(alive(pid) for pid in pids), within=5)
 
 
-async def test_kill_ends_everything_at_once(tmp_path: Path) -> None:
-    supervisor = Supervisor(lambda event: None)
-    await supervisor.start(child(tmp_path, "slow", slow=60, grace=60))
-    pid = supervisor.pids()["slow"]
+async def test_kill_ends_everything_at_once_even_while_it_stops(tmp_path: Path) -> None:
+    events: list[Event] = []
+    supervisor = Supervisor(events.append)
+    for name in ("broker", "worker"):
+        await supervisor.start(child(tmp_path, name, slow=60, grace=60))
+    pids = supervisor.pids()
+    stop = asyncio.create_task(supervisor.stop())
+    await until(lambda: events[-1].kind is EventKind.STOPPING)
     supervisor.kill()
     async with asyncio.timeout(5):
-        await supervisor.stop()
-    assert not alive(pid)
+        await stop
+    assert not any(alive(pid) for pid in pids.values())
 
 
 def test_children_die_with_a_parent_that_is_killed(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import redis
-from kafka import KafkaProducer
+from kafka import KafkaConsumer, KafkaProducer
 
 from silofrei.deploy.local import system as system_module
 from silofrei.deploy.local.child import Child, LocalError, listens
@@ -108,6 +108,12 @@ def pids_of(data: Path) -> dict[str, int]:
     return pids
 
 
+def write_event(instance: Instance) -> None:
+    producer = KafkaProducer(bootstrap_servers=instance.kafka)
+    producer.send("tickets.events", b"{}").get(timeout=20)
+    producer.close()
+
+
 async def test_brings_everything_up_finds_it_and_takes_it_down(make_settings, tmp_path: Path) -> None:
     events: list[Event] = []
     settings = make_settings(desk_port=0)
@@ -165,7 +171,9 @@ async def test_a_memory_broker_that_crashes_ends_it_with_a_reason(make_settings)
     assert not any(alive(pid) for pid in seen.values())
 
 
-async def test_a_redis_that_crashes_comes_back_with_its_data(make_settings) -> None:
+@pytest.mark.usefixtures("kafka_jars")
+@pytest.mark.parametrize("name", ["redis", "kafka"])
+async def test_a_store_that_crashes_comes_back_with_its_data(make_settings, name: str) -> None:
     back = asyncio.Event()
     crashed = False
 
@@ -175,17 +183,20 @@ async def test_a_redis_that_crashes_comes_back_with_its_data(make_settings) -> N
         if crashed and event.kind is EventKind.READY:
             back.set()
 
-    system = LocalSystem(make_settings(desk_port=0), Config(), report=report, kafka="memory")
+    system = LocalSystem(make_settings(desk_port=0), Config(), report=report, kafka="local")
 
     async def work(instance: Instance) -> None:
-        first = system.pids()["redis"]
+        write_event(instance)
         with redis.Redis.from_url(instance.redis) as client:
             client.set("mark", 1)
-        os.kill(first, signal.SIGKILL)
-        async with asyncio.timeout(20):
+        os.kill(system.pids()[name], signal.SIGKILL)
+        async with asyncio.timeout(30):
             await back.wait()
         with redis.Redis.from_url(instance.redis) as client:
             assert client.get("mark") == b"1"
+        consumer = KafkaConsumer("tickets.events", bootstrap_servers=instance.kafka, auto_offset_reset="earliest")
+        assert next(consumer).value == b"{}"
+        consumer.close()
 
     assert await system.run(work)
 
@@ -243,9 +254,7 @@ async def test_a_redis_that_was_lost_is_not_taken_for_a_new_one(make_settings) -
 
     async def open_a_ticket(instance: Instance) -> None:
         assert instance.kafka_kind == "local"
-        producer = KafkaProducer(bootstrap_servers=instance.kafka)
-        producer.send("tickets.events", b"{}").get(timeout=20)
-        producer.close()
+        write_event(instance)
 
     async def nothing(_instance: Instance) -> None:
         pass
