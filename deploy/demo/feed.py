@@ -15,9 +15,10 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import NamedTuple
 
+from silofrei.deploy.demo.feed_ids import Ids
 from silofrei.deploy.demo.feed_poison import BREAKS, REASONS, poison
 from silofrei.deploy.demo.feed_rows import CREATED, QUIET, Row, by_id, root, rows, target
-from silofrei.deploy.demo.feed_shapes import Shapes
+from silofrei.deploy.demo.feed_shapes import payload
 from silofrei.schemas.delivery import RawDelivery, wrap_body
 from silofrei.schemas.names import Channel, DeadLetterReason
 
@@ -62,7 +63,7 @@ def render(found: Sequence[Row], start: datetime) -> Iterator[FeedDelivery]:
         found: the rows, usually all of `rows()`.
         start: when the feed begins; all times and ids hang on it, so that two runs do not repeat each other.
     """
-    shapes = Shapes(start)
+    ids = Ids(start)
     groups = sorted(_groups(found), key=_due)
     bodies: dict[int, bytes] = {}
     for number, group in enumerate(groups):
@@ -86,13 +87,13 @@ def render(found: Sequence[Row], start: datetime) -> Iterator[FeedDelivery]:
             )
 
         if row.kind == "poison":
-            yield FeedDelivery(due, poison(row, shapes, envelope), f"poison:{row.marks['what']}")
+            yield FeedDelivery(due, poison(row, ids, envelope), f"poison:{row.marks['what']}")
             continue
         first = _first(row)
         if row.kind == "again":
             body = bodies[first.order]
         else:
-            body = _body(shapes.payload(group), row.channel)
+            body = _body(payload(ids, group), row.channel)
             bodies |= dict.fromkeys((one.order for one in group), body)
         yield FeedDelivery(due, envelope(body), _key(first))
 
@@ -128,7 +129,7 @@ def _groups(found: Sequence[Row]) -> list[list[Row]]:
 
 
 def _due(group: Sequence[Row]) -> float:
-    """When a delivery comes in: some moments after the last thing that it tells, no two channels alike."""
+    """When a delivery comes in: some moments after the last thing that it tells, now sooner, now later."""
     last = max(group, key=lambda row: row.at)
     return round(last.at + 0.15 + (last.order * 37 % 100) / 80, 3)
 
@@ -144,12 +145,12 @@ def _key(row: Row) -> str:
     return row.marks.get("batch") or f"{row.channel.value}:{root(row).order}:{row.author}"
 
 
-def _body(payload: object, channel: Channel) -> bytes:
+def _body(native: object, channel: Channel) -> bytes:
     if channel in (Channel.FACEBOOK, Channel.INSTAGRAM):
-        return json.dumps(payload, separators=(",", ":")).encode()  # Meta escapes everything but ASCII
-    if channel is Channel.MASTODON and isinstance(payload, dict) and isinstance(payload["payload"], dict):
-        payload = payload | {"payload": json.dumps(payload["payload"], ensure_ascii=False)}
-    return json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode()
+        return json.dumps(native, separators=(",", ":")).encode()  # Meta escapes everything but ASCII
+    if channel is Channel.MASTODON and isinstance(native, dict) and isinstance(native["payload"], dict):
+        native = native | {"payload": json.dumps(native["payload"], ensure_ascii=False)}
+    return json.dumps(native, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 __all__ = ["BRAND", "CONNECTOR", "Expected", "FeedDelivery", "Row", "by_id", "expected", "render", "rows"]

@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from silofrei.deploy.demo.feed_ids import Ids
 from silofrei.deploy.demo.feed_rows import Row
-from silofrei.deploy.demo.feed_shapes import Shapes
+from silofrei.deploy.demo.feed_shapes import payload as sound_payload
 from silofrei.schemas.delivery import RawDelivery, wrap_body
 from silofrei.schemas.names import DeadLetterReason
 
@@ -40,16 +41,16 @@ BREAKS: Mapping[str, DeadLetterReason] = {
 """The same for `break=` of a mention inside a batch; its neighbours stay whole."""
 
 
-def poison(row: Row, shapes: Shapes, envelope: Envelope) -> Poisoned:
+def poison(row: Row, ids: Ids, envelope: Envelope) -> Poisoned:
     """The delivery of a poison row: an envelope, or bytes that are none.
 
     Args:
         row: names the way to be broken.
-        shapes: renders the sound payload that is then broken.
+        ids: ids and times of the sound payload that is then broken.
         envelope: wraps a native body for this row.
     """
     what = row.marks["what"]
-    payload = shapes.payload([replace(row, kind="comment" if row.channel == "instagram" else "post", marks=_SOUND)])
+    payload = sound_payload(ids, [replace(row, kind="comment" if row.channel == "instagram" else "post", marks=_SOUND)])
     whole = envelope(json.dumps(payload).encode())
     if what == "no_envelope":
         return b"\x00\x17 not a delivery \xff\xfe"
