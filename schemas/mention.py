@@ -55,7 +55,8 @@ class Mention(Contract):
     received_at: Moment
     permalink: str | None = None
     thread_id: Identifier
-    """Channel + ':' + native id of the conversation; a mention that starts one is its own thread."""
+    """Channel + ':' + native id of the conversation, and of the author where many people share a conversation
+    (docs/channels.md)."""
     parent_id: Identifier | None = None
     media: tuple[Media, ...] = ()
     engagement: Engagement = Engagement()
