@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from enum import Enum, auto
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlencode
@@ -12,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
+from silofrei.desk.forms import local_path
 from silofrei.desk.guard import SESSION_COOKIE, FormTokens
 from silofrei.desk.report import Report
 from silofrei.desk.visitor import BRAND_COOKIE, LANGUAGE_COOKIE, Visitor, remember, visitor_of
@@ -20,6 +22,15 @@ from silofrei.routing.queue.codes import Unavailable
 from silofrei.routing.queue.queue import TicketQueue
 from silofrei.schemas.config import Config
 from silofrei.schemas.names import Outcome, TicketStatus
+
+
+class Counts(Enum):
+    """Whether a page shows the numbers beside the departments."""
+
+    NEEDED = auto()
+    IF_THERE = auto()
+    LEFT_OUT = auto()
+
 
 ReportSource = Callable[[str, datetime | None, datetime | None], Report]
 """Builds the report of a brand between two moments; blocking, so it is called in a thread."""
@@ -71,16 +82,31 @@ class View:
             query["brand"] = self.visitor.brand
         return f"{path}?{urlencode(query)}" if query else path
 
-    async def render(self, template: str, status: int = 200, **context: Any) -> HTMLResponse:
-        """The page of this template; remembers a language or brand that the address chose."""
+    async def render(
+        self, template: str, status: int = 200, *, counts: Counts = Counts.NEEDED, **context: Any
+    ) -> HTMLResponse:
+        """The page of this template; remembers a language or brand that the address chose.
+
+        Args:
+            template: its file.
+            status: HTTP status.
+            counts: whether the numbers beside the departments are asked for.
+            context: what the template needs beside the frame's own.
+
+        Raises:
+            Unavailable: the numbers are needed and Redis is away.
+        """
+        if self._sent_from_elsewhere():
+            return HTMLResponse(self.desk.templates.get_template("arrival.html").render(to=self.address))
         desk, visitor = self.desk, self.visitor
         names = desk.config.queue_names()
-        try:
-            depths = None if context.pop("without_queue", False) else await desk.queue.depths(visitor.brand, names)
-        except Unavailable:
-            if status < 400:
-                raise
-            depths = None
+        depths = None
+        if counts is not Counts.LEFT_OUT:
+            try:
+                depths = await desk.queue.depths(visitor.brand, names)
+            except Unavailable:
+                if counts is Counts.NEEDED:
+                    raise
         session = desk.tokens.session(self.request.cookies.get(SESSION_COOKIE))
         said = self.request.query_params.get("said", "")
         page = {
@@ -106,6 +132,26 @@ class View:
         if "brand" in self.request.query_params:
             remember(response, **{BRAND_COOKIE: visitor.brand})
         return response
+
+    def _sent_from_elsewhere(self) -> bool:
+        """Whether a link on another site led here, so that the browser has held back the session's Strict cookie.
+
+        A new session now would break the forms in the person's other tabs; one step from our own page brings the
+        cookie along.
+        """
+        request = self.request
+        return (
+            request.method == "GET"
+            and request.headers.get("sec-fetch-site") in ("cross-site", "same-site")
+            and request.headers.get("sec-fetch-mode") == "navigate"
+            and SESSION_COOKIE not in request.cookies
+        )
+
+    @property
+    def address(self) -> str:
+        """The address that was asked for; the overview where following it would lead elsewhere."""
+        url = self.request.url
+        return local_path(url.path + (f"?{url.query}" if url.query else ""))
 
 
 def view_of(request: Request) -> View:

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from silofrei.desk.forms import Form, FormRefused
-from silofrei.desk.frame import view_of
+from silofrei.desk.frame import Counts, view_of
 from silofrei.desk.guard import HEADERS
 from silofrei.routing.queue.codes import Refused, Unavailable
 
@@ -100,7 +100,7 @@ async def _page(
     response = await view.render(
         "problem.html",
         status,
-        without_queue=status in (500, 503),
+        counts=Counts.LEFT_OUT if status in (500, 503) else Counts.IF_THERE,
         what=what or view.words(f"problem.{reason}.what"),
         remedy=remedy or view.words(f"problem.{reason}.remedy"),
         typed=typed or (form.typed if form else ""),
@@ -114,7 +114,7 @@ async def _page(
 def _place(request: Request) -> str:
     """The page to go back to: the one that was asked for, or the ticket or queue that a form belongs to."""
     if request.method in ("GET", "HEAD"):
-        return request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        return view_of(request).address
     parts = request.url.path.strip("/").split("/")
     return "/" + "/".join(parts[:2]) if len(parts) == 3 and parts[0] in ("ticket", "queue") else "/"
 

@@ -119,7 +119,7 @@ def entries(ticket: Ticket) -> tuple[Entry, ...]:
         Entry(
             mention=entry.mention,
             author=author_name(entry.mention.author),
-            initial=author_name(entry.mention.author).lstrip("@")[:1].upper() or "?",
+            initial=next((letter.upper() for letter in author_name(entry.mention.author) if letter.isalnum()), "?"),
             segments=segments(entry.mention.text, evidence if entry is explained else ()),
             link=safe_link(entry.mention.permalink),
             edited=entry.revision is not None,

@@ -19,7 +19,7 @@ from babel.units import format_unit
 
 from silofrei.routing.queue.codes import RefusalCode
 from silofrei.schemas.config import Config
-from silofrei.schemas.names import Channel, Label, Language, MentionKind, Outcome, Priority, TicketStatus
+from silofrei.schemas.names import Channel, DiscardReason, Label, Language, MentionKind, Outcome, Priority, TicketStatus
 
 LOCALES: Final = {"de": Locale("de"), "en": Locale("en", "GB")}
 """The languages of the pages, and the regional habits they are written with (24-hour clock, day before month)."""
@@ -28,6 +28,7 @@ _MOMENTS = {"de": "d. MMM y, HH:mm", "en": "d MMM y, HH:mm"}
 
 FAMILIES: Final[Mapping[str, type[Enum]]] = {
     "channel": Channel,
+    "discard": DiscardReason,
     "kind": MentionKind,
     "label": Label,
     "language": Language,
@@ -100,6 +101,8 @@ class Words:
     def span(self, length: timedelta) -> str:
         """A length of time in at most two units, such as `3 hrs 40 mins`; days with hours, hours with minutes."""
         seconds = max(0, int(length.total_seconds()))
+        if not seconds and length > timedelta():
+            return self("time.less_than", span=self.span(timedelta(seconds=1)))
         if seconds < 60:
             return format_unit(seconds, "second", length="short", locale=self._locale)
         for index, (unit, size) in enumerate(_UNITS):
@@ -114,6 +117,10 @@ class Words:
             for number, unit in parts
             if number
         )
+
+    def seconds(self, length: float | None) -> str:
+        """A length of time in seconds as `span` writes it; a dash where there is none."""
+        return "–" if length is None else self.span(timedelta(seconds=length))
 
     def ago(self, moment: datetime, now: datetime) -> str:
         """How long ago a moment was."""
