@@ -28,6 +28,7 @@ OWN_REPLY = "own reply"
 ACCOUNT_HEADER = "x-silofrei-account"
 """Header that a connector sets to the brand's own id or handle, for channels whose payloads do not tell."""
 
+_NO_ENGAGEMENT = Engagement()
 _SHARED = {MentionKind.POST, MentionKind.COMMENT}
 """Kinds whose conversations many people share: there, a thread is what one author says in one conversation. Otherwise
 everybody under a popular post would stand in one ticket, and in one department."""
@@ -92,7 +93,7 @@ class Draft:
                 thread_id=prefixed(channel, conversation or native_id),
                 parent_id=prefixed(channel, parent) if parent else None,
                 media=tuple(media),
-                engagement=engagement or Engagement(),
+                engagement=engagement or _NO_ENGAGEMENT,
                 rating=rating,
             )
         except ValidationError as error:
@@ -136,6 +137,8 @@ def fingerprint(*parts: str) -> str:
 
 def is_own(delivery: RawDelivery, *identities: str | None) -> bool:
     """Whether one of an author's ids or handles is the account that the connector says is the brand's own."""
+    if not delivery.headers:
+        return False
     own = next((value for name, value in delivery.headers.items() if name.lower() == ACCOUNT_HEADER), "")
     return bool(own) and own.lstrip("@").lower() in {one.lstrip("@").lower() for one in identities if one}
 

@@ -40,13 +40,22 @@ def _unlike(path: str, value: object, what: str) -> InvalidMention:
 
 
 class Fields:
-    """The fields of one JSON object, and the path under which it stands in the payload."""
+    """The fields of one JSON object, and the path under which it stands in the payload.
 
-    __slots__ = ("_values", "path")
+    Nearly all paths are asked for by nobody, so an object inside another one only remembers where it stands.
+    """
 
-    def __init__(self, values: Mapping[str, object], path: str) -> None:
+    __slots__ = ("_parent", "_place", "_values")
+
+    def __init__(self, values: Mapping[str, object], place: str, parent: "Fields | None" = None) -> None:
         self._values = values
-        self.path = path
+        self._place = place
+        self._parent = parent
+
+    @property
+    def path(self) -> str:
+        """Where the object stands, such as `entry[0].changes[1].value`."""
+        return self._place if self._parent is None else self._parent.at(self._place)
 
     @classmethod
     def of(cls, value: object, path: str) -> Self:
@@ -64,7 +73,8 @@ class Fields:
 
     def at(self, key: str) -> str:
         """The path of a field of this object."""
-        return f"{self.path}.{key}" if self.path else key
+        path = self.path
+        return f"{path}.{key}" if path else key
 
     def keys(self) -> list[str]:
         """The names of the fields, null ones too."""
@@ -85,6 +95,8 @@ class Fields:
             raise missing(self.at(key), "the text")
         if not isinstance(value, str):
             raise _unlike(self.at(key), value, "a text")
+        if value.isascii() and len(value) <= limit:
+            return value
         return checked_text(value, self.at(key), limit=limit)
 
     def optional_text(self, key: str) -> str | None:
@@ -108,6 +120,8 @@ class Fields:
             InvalidMention: missing or unusable.
         """
         value = self._values.get(key)
+        if isinstance(value, str) and value.isascii() and _ID.fullmatch(value):
+            return value
         if value is None:
             raise missing(self.at(key), "the id")
         if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 1 << 64:
@@ -126,16 +140,14 @@ class Fields:
 
     def label(self, key: str) -> str | None:
         """A name or link for people to read; None where there is no usable one."""
-        value = self._values.get(key)
-        if not isinstance(value, str) or not value.strip():
-            return None
-        return value[:2000].encode("utf-8", "replace").decode()
+        return _label(self._values.get(key))
 
     def labels(self, key: str) -> list[str]:
         """The usable ones of a list of names or links, each once."""
         value = self._values.get(key)
-        found = [Fields({"": one}, "").label("") for one in value] if isinstance(value, list) else []
-        return list(dict.fromkeys(one for one in found if one))
+        if not isinstance(value, list):
+            return []
+        return list(dict.fromkeys(one for one in (_label(one) for one in value) if one))
 
     def count(self, key: str) -> int | None:
         """A number of likes, followers and the like; None where there is no usable one."""
@@ -180,14 +192,17 @@ class Fields:
         Raises:
             InvalidMention: missing or no object.
         """
-        if self._values.get(key) is None:
+        value = self._values.get(key)
+        if isinstance(value, dict):
+            return Fields(value, key, self)
+        if value is None:
             raise missing(self.at(key), "the object")
-        return Fields.of(self._values[key], self.at(key))
+        raise _unlike(self.at(key), value, "an object")
 
     def optional_child(self, key: str) -> "Fields":
         """As `child`, but without fields where it is missing, null or no object."""
         value = self._values.get(key)
-        return Fields(value if isinstance(value, dict) else {}, self.at(key))
+        return Fields(value if isinstance(value, dict) else {}, key, self)
 
     def listed(self, key: str) -> list[object]:
         """A list that must be there.
@@ -207,7 +222,7 @@ class Fields:
         value = self._values.get(key)
         if not isinstance(value, list):
             return []
-        return [Fields(one, f"{self.at(key)}[{index}]") for index, one in enumerate(value) if isinstance(one, dict)]
+        return [Fields(one, f"{key}[{index}]", self) for index, one in enumerate(value) if isinstance(one, dict)]
 
 
 def checked_text(value: str, path: str, *, limit: int = TEXT_LIMIT) -> str:
@@ -233,6 +248,12 @@ def checked_text(value: str, path: str, *, limit: int = TEXT_LIMIT) -> str:
                 path,
             ) from None
     return value
+
+
+def _label(value: object) -> str | None:
+    if not isinstance(value, str) or not value.strip():
+        return None
+    return value[:2000] if value.isascii() else value[:2000].encode("utf-8", "replace").decode()
 
 
 def _moment(value: object) -> datetime:

@@ -34,15 +34,15 @@ class XParser:
 
     def split(self, payload: object, delivery: RawDelivery) -> Sequence[Item]:
         """See `Parser.split`."""
-        data = Fields.of(payload, "")
-        if isinstance(data.get("data"), list):
-            events = [(f"data[{index}]", value) for index, value in enumerate(data.listed("data"))]
-        else:
-            data.child("data")
-            events = [("data", data.get("data"))]
+        root = Fields.of(payload, "")
+        data = root.get("data")
+        if not isinstance(data, list):
+            return _messages("data", root.child("data")) or [Item("data", data)]
         items: list[Item] = []
-        for path, value in events:
-            items.extend(_messages(path, value) or [Item(path, value)])
+        for index, value in enumerate(data):
+            path = f"data[{index}]"
+            event = Fields(value if isinstance(value, dict) else {}, path)
+            items.extend(_messages(path, event) or [Item(path, value)])
         return items
 
     def change(self, item: Item, delivery: RawDelivery) -> MentionChange | NotAMention:
@@ -68,13 +68,15 @@ class XParser:
         return _post(event, event.child("payload"), delivery)
 
 
-def _messages(path: str, value: object) -> list[Item]:
-    event = Fields(value if isinstance(value, dict) else {}, path)
+def _messages(path: str, event: Fields) -> list[Item]:
+    """An item for each direct message of an event that carries a list of them; nothing for every other event."""
+    if event.get("event_type") != "dm.received":
+        return []
     payload = event.optional_child("payload")
     messages = payload.get("direct_message_events")
-    if event.get("event_type") != "dm.received" or not isinstance(messages, list):
+    if not isinstance(messages, list):
         return []
-    where = payload.at("direct_message_events")
+    where = f"{path}.payload.direct_message_events"
     return [Item(f"{where}[{index}]", _Message(event, one)) for index, one in enumerate(messages)]
 
 
