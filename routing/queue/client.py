@@ -161,13 +161,19 @@ class RedisClient:
         said = str(error) or type(error).__name__
         if isinstance(error, OutOfMemoryError):
             return Unavailable(f"Redis at {self._where} is full and refuses writes: raise maxmemory. ({said})")
-        if isinstance(error, AuthenticationError | NoPermissionError):
+        # While a connection is made, redis hides this error inside one about connections.
+        if any(isinstance(one, AuthenticationError | NoPermissionError) for one in (error, error.__context__)):
             return Unavailable(
                 f"Redis at {self._where} does not let us in: check SILOFREI_REDIS_USERNAME and "
                 f"SILOFREI_REDIS_PASSWORD and the user's rights. ({said})"
             )
-        # Of the server's errors only these speak of the data at hand. All others (read-only, loading, moved, an
-        # unknown command) speak of the server, and dropping mentions because of a server would lose them.
-        if isinstance(error, ResponseError) and (said.startswith("WRONGTYPE") or "user_script" in said):
+        # Only these speak of the data at hand. All others (read-only, disk full, moved, an unknown command) speak of
+        # the server, and refusing mentions because of a server would lose them.
+        if type(error) is ResponseError and (said.startswith("WRONGTYPE") or _in_script(said)):
             return Refused(RefusalCode.REJECTED, f"Redis at {self._where} failed in a script: {said}.")
         return Unavailable(f"Redis at {self._where} is not available: check SILOFREI_REDIS. ({said})")
+
+
+def _in_script(said: str) -> bool:
+    """Whether it is an error of Lua; those that a command raised inside a script begin with their own code."""
+    return "user_script" in said and not said.partition(" ")[0].isupper()

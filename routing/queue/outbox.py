@@ -32,7 +32,7 @@ class OutboxEntry:
 
     Attributes:
         entry_id: id in the stream, for `Outbox.remove`.
-        type: `ticket.opened` and so on, see schemas/event.py.
+        type: `ticket.opened` and so on, see schemas/event.py; empty where the entry is none of ours.
         key: Kafka key: the ticket id, or the mention id of a discard.
         department: owner after the event; None for a discard.
         from_department: former owner, for a transfer alone.
@@ -58,7 +58,12 @@ class OutboxEntry:
         return f"{self.key}:{self.fields[b's'].decode()}"
 
     def value(self) -> bytes:
-        """The TicketEvent as JSON: the parts that Python wrote before the script, joined."""
+        """The TicketEvent as JSON: the parts that Python wrote before the script, joined.
+
+        Raises:
+            KeyError: a field is missing; the entry is none of ours.
+            ValueError: a field is broken.
+        """
         head = (
             f'{{"v":1,"type":"{self.type}","event_id":"{self.event_id}","brand":"{self.brand}"'
             f',"at":"{self.at.isoformat()}"'
@@ -110,6 +115,20 @@ class Outbox:
         rows = await self._runner.call("XRANGE", keys.outbox(brand), "-", "+", "COUNT", count)
         return [_entry(brand, entry_id, fields) for entry_id, fields in rows]
 
+    async def wait(self, brand: str, seconds: float) -> bool:
+        """Whether an entry is there, or comes within so many seconds.
+
+        Args:
+            brand: whose events.
+            seconds: longest wait; stay below the time-out of Redis calls.
+
+        Raises:
+            Unavailable: Redis is away.
+        """
+        milliseconds = max(1, int(seconds * 1000))
+        command = ("XREAD", "COUNT", 1, "BLOCK", milliseconds, "STREAMS", keys.outbox(brand), "0-0")
+        return bool(await self._runner.call(*command))
+
     async def remove(self, brand: str, entry_ids: Sequence[str]) -> None:
         """Forget entries that are safe in Kafka; those that are gone already are no error.
 
@@ -129,14 +148,20 @@ class Outbox:
 
 
 def _entry(brand: str, entry_id: bytes, fields: Mapping[bytes, bytes]) -> OutboxEntry:
-    department, source = fields.get(b"d"), fields.get(b"from")
-    return OutboxEntry(
-        entry_id=entry_id.decode(),
-        type=fields[b"t"].decode(),
-        key=fields[b"k"].decode(),
-        department=department.decode() if department is not None else None,
-        from_department=source.decode() if source is not None else None,
-        at=from_microseconds(fields[b"at"]),
-        brand=brand,
-        fields=fields,
-    )
+    try:
+        department, source = fields.get(b"d"), fields.get(b"from")
+        return OutboxEntry(
+            entry_id=entry_id.decode(),
+            type=fields[b"t"].decode(),
+            key=fields[b"k"].decode(),
+            department=department.decode() if department is not None else None,
+            from_department=source.decode() if source is not None else None,
+            at=from_microseconds(fields[b"at"]),
+            brand=brand,
+            fields=fields,
+        )
+    except (KeyError, ValueError, OverflowError):
+        # No script of ours wrote it. It must not hold up those behind it, so it is handed out; `value` fails.
+        name = entry_id.decode()
+        at = from_milliseconds(entry_id.partition(b"-")[0])
+        return OutboxEntry(name, "", name, None, None, at, brand, fields)
