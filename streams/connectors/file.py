@@ -47,7 +47,8 @@ class IngestResult:
 
     def as_text(self) -> str:
         """One line for people."""
-        return f"{self.accepted} deliveries accepted, {self.refused} refused"
+        noun = "delivery" if self.accepted == 1 else "deliveries"
+        return f"{self.accepted} {noun} accepted, {self.refused} refused"
 
     def as_json(self) -> str:
         """One line for programs."""

@@ -10,7 +10,6 @@ from kafka import KafkaConsumer
 
 from silofrei.schemas.delivery import RawDelivery
 from silofrei.schemas.names import Channel
-from silofrei.schemas.settings import ConfigurationError
 from silofrei.streams.connectors.file import ingest
 from silofrei.streams.kafka_clients import kafka_python_options
 from silofrei.streams.topics import Topics

@@ -267,13 +267,14 @@ def test_the_samples_themselves_are_read(channel):
 
 
 @pytest.mark.parametrize("channel", Channel)
+@settings(deadline=None)
 @given(payload=ANYTHING)
 def test_anything_at_all(channel, payload):
     check(outcomes(channel, payload))
 
 
 @pytest.mark.parametrize("channel", Channel)
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(data=st.data())
 def test_a_sound_delivery_with_damaged_places(channel, data):
     payload = data.draw(st.sampled_from(SAMPLES[channel]))
