@@ -16,14 +16,14 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaConnectionError, KafkaError
-from prometheus_client import start_http_server
 
 from silofrei.routing.metrics import CONSUMER_LAG, DEPENDENCY_UP, LEDGER_ROWS, RETRIES, Dependency
 from silofrei.schemas.settings import Settings
 from silofrei.streams.backoff import Backoff
-from silofrei.streams.kafka_clients import aiokafka_options
+from silofrei.streams.kafka_clients import admin_client, aiokafka_options
 from silofrei.streams.ledger_files import LedgerError, LedgerFiles
 from silofrei.streams.ledger_rows import UNREADABLE, ledger_row
+from silofrei.streams.metrics_port import serve_metrics
 from silofrei.streams.topics import Topics
 
 log = logging.getLogger(__name__)
@@ -253,9 +253,11 @@ def run_ledger(settings: Settings) -> int:
 
     Raises:
         LedgerError: the ledger cannot go on by itself.
+        ConfigurationError: no broker answers, or the metrics port is taken.
     """
-    if settings.metrics_port:
-        start_http_server(settings.metrics_port, settings.metrics_host)
+    with admin_client(settings):
+        pass  # a wrong address shall be told at once; later outages are waited for
+    serve_metrics(settings)
     with LedgerFiles(settings.ledger_folder, Topics(settings).events).opened() as files:
         asyncio.run(_until_stopped(Ledger(settings, files)))
     return 0
