@@ -5,6 +5,7 @@
 
 import logging
 import secrets
+import signal
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -117,6 +118,14 @@ def run_desk(settings: Settings, config: Config) -> int:
                 timeout_graceful_shutdown=5,
             )
         )
+
+        def end(*_: object) -> None:
+            server.should_exit = True
+
+        # uvicorn raises the signal again once it has shut down, and it should find more than the default there: a
+        # desk that was asked to stop has ended well. The same handler serves until uvicorn has set its own.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, end)
         server.run(sockets=[listener])
     return 0 if server.started else 1
 

@@ -69,13 +69,16 @@
     document.addEventListener(kind, () => (touched = performance.now()), { passive: true });
   }
 
+  // Shows the numbers; says whether any of those on the page was another before.
   const show = (counts) => {
+    let changed = false;
     document.querySelectorAll("[data-count]").forEach((place) => {
       const [queue, what] = place.dataset.count.split(".");
       const number = counts[queue]?.[what];
       if (number === undefined) return;
       const text = numbers.format(number);
       if (place.textContent !== text) {
+        changed = true;
         place.textContent = text;
         place.classList.remove("flash");
         requestAnimationFrame(() => place.classList.add("flash"));
@@ -84,6 +87,7 @@
     });
     const live = document.querySelector("[data-live-of]")?.dataset.liveOf;
     if (live && counts[live]) document.title = counts[live].waiting ? `(${numbers.format(counts[live].waiting)}) ${title}` : title;
+    return changed;
   };
 
   const renew = async () => {
@@ -109,8 +113,7 @@
         if (!answer.ok) throw new Error(String(answer.status));
         const counts = await answer.json();
         const now = JSON.stringify(counts);
-        show(counts);
-        wanted ||= known !== null && known !== now;
+        if (show(counts) || (known !== null && known !== now)) wanted = true;
         known = now;
         if (wanted || performance.now() - fetched > STALE) await renew();
         document.getElementById("offline").hidden = true;
