@@ -167,7 +167,7 @@ def redrive_dead_letters(
     config: ConfigOption = None,
     data: DataOption = None,
 ) -> None:
-    """Send a dead letter through once more, as it was or repaired; mentions that were routed before stay as they are."""
+    """Send a dead letter through once more, as it was or repaired; what was routed before stays as it is."""
     with clean_errors():
         settings = settings_for(data, config)
         company = configuration(settings)
