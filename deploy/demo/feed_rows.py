@@ -1,6 +1,6 @@
 """The rows of the sample feed: what people of a made-up company's public say within ten minutes.
 
-Owns: the form of the files in feed/ and who the authors are. Refuses: native payloads (feed_shapes.py). A row is
+Owns: the form of the files in texts/ and who the authors are. Refuses: native payloads (feed_shapes.py). A row is
 `time | channel | kind | author | language | marks | text`; the files say more at their top.
 """
 
@@ -118,5 +118,5 @@ def _known() -> Mapping[str, tuple[str, int]]:
 
 
 def _lines(name: str) -> list[str]:
-    text = (files("silofrei.deploy.demo") / "feed" / f"{name}.txt").read_text(encoding="utf-8")
+    text = (files("silofrei.deploy.demo") / "texts" / f"{name}.txt").read_text(encoding="utf-8")
     return [line for line in text.splitlines() if line and not line.startswith("#")]

@@ -47,7 +47,7 @@ def _received(entry: FeedDelivery, now: datetime) -> bytes:
     """The record with the moment at which it really comes in."""
     if isinstance(entry.delivery, RawDelivery):
         return entry.delivery.model_copy(update={"received_at": now}).model_dump_json().encode()
-    return entry.value()
+    return entry.value()  # a record that is no delivery, as it is
 
 
 @asynccontextmanager
