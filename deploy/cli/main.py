@@ -2,7 +2,7 @@
 
 import typer
 
-from silofrei.deploy.cli import doctor, intake, local, services, tickets
+from silofrei.deploy.cli import doctor, intake, services, tickets, whole
 
 app = typer.Typer(
     name="silofrei",
@@ -13,8 +13,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-app.command("up")(local.up)
-app.command("demo")(local.demo)
+app.command("up")(whole.up)
+app.command("demo")(whole.demo)
 
 app.command("worker")(services.worker)
 app.command("relay")(services.relay)
