@@ -72,7 +72,7 @@ def main() -> None:
             settings = load_settings(kafka=kafka.bootstrap, redis=server.url, data=Path(folder), metrics_port=0)
             for number in range(rounds):
                 for name, command in SYSTEMS.items():
-                    own = own.model_copy(update={"topic_prefix": f"r{number}.{len(found[name])}.{_slug(name)}."})
+                    own = settings.model_copy(update={"topic_prefix": f"r{number}.{len(found[name])}.{_slug(name)}."})
                     measured = _measure(own, command, mentions, server.url)
                     found[name].append(measured)
                     print(f"  round {number + 1}: {name:<28} {measured.mentions_per_s:>8.0f} mentions/s", flush=True)
