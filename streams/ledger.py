@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 _ASK_MS = 250
 """Longest wait for new records; also how soon a stop is noticed."""
 _FETCH_RECORDS = 5000
+_METADATA_MS = 30_000
+"""How soon new partitions are noticed."""
 _ANSWER_SECONDS = 15.0
 _LAST_SECONDS = 3.0
 """Longest wait for Kafka when ending; all that counts is in the files by then."""
@@ -96,7 +98,7 @@ class Ledger:
             group_id=self._topics.ledger_group,
             enable_auto_commit=False,
             auto_offset_reset="none",
-            metadata_max_age_ms=30_000,
+            metadata_max_age_ms=_METADATA_MS,
         )
         try:
             async with asyncio.timeout(_ANSWER_SECONDS):
