@@ -119,14 +119,21 @@ def choose_period(name: str, first: str, last: str, today: date) -> Period:
     """
     if first or last:
         try:
-            begin = date.fromisoformat(first) if first else None
-            end = date.fromisoformat(last) if last else None
+            begin, end = _day(first), _day(last)
         except ValueError:
             return _named(_DEFAULT, today, "report.bad_day")
         if begin and end and end < begin:
             return _named(_DEFAULT, today, "report.bad_order")
         return Period("", begin, end)
     return _named(name if name in PERIODS else _DEFAULT, today)
+
+
+def _day(text: str) -> date | None:
+    day = date.fromisoformat(text) if text else None
+    # Far-off years are slips of the pen, and the day after the last one has no date.
+    if day and not 2000 <= day.year <= 2200:
+        raise ValueError(text)
+    return day
 
 
 def _named(name: str, today: date, mistake: str = "") -> Period:

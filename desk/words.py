@@ -96,7 +96,7 @@ class Words:
 
     def percent(self, share: float) -> str:
         """A share between 0 and 1 as whole percent."""
-        return format_percent(share, format="#,##0 %" if self.language == "de" else "#,##0%", locale=self._locale)
+        return format_percent(share, format="#,##0\u00a0%" if self.language == "de" else "#,##0%", locale=self._locale)
 
     def span(self, length: timedelta) -> str:
         """A length of time in at most two units, such as `3 hrs 40 mins`; days with hours, hours with minutes."""
@@ -104,7 +104,7 @@ class Words:
         if not seconds and length > timedelta():
             return self("time.less_than", span=self.span(timedelta(seconds=1)))
         if seconds < 60:
-            return format_unit(seconds, "second", length="short", locale=self._locale)
+            return format_unit(seconds, "second", length="short", locale=self._locale).replace(" ", "\u00a0")
         for index, (unit, size) in enumerate(_UNITS):
             if seconds >= size:
                 parts = [(seconds // size, unit)]
@@ -131,7 +131,9 @@ class Words:
     def due(self, due_at: datetime, now: datetime) -> str:
         """Time left until a deadline, or by how much it is missed."""
         left = due_at - now
-        return self("time.over" if left < timedelta() else "time.left", span=self.span(abs(left)))
+        if left < timedelta():
+            return self("time.over", span=self.span(-left))
+        return self("time.left", span=self.span(left))
 
     def moment(self, moment: datetime) -> str:
         """Day and time in the reader's time zone."""
