@@ -16,7 +16,7 @@ from silofrei.schemas.settings import ConfigurationError, Settings
 CLIENT = "silofrei"
 ANSWER_MS = 30_000
 """Longest wait for a broker's answer."""
-REACH_MS = 10_000
+REACH_MS = 5_000
 """Longest wait for the first contact with a broker."""
 MEMORY_VERSION = (0, 11)
 """librdkafka's memory cluster does not know the ApiVersions request that kafka-python asks with."""

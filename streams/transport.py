@@ -6,7 +6,9 @@ Faust's own way costs two tasks and a queue for each record, and its book of ack
 never acked. Here the OffsetLedger alone says what may be committed; Faust's book stays empty.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, cast
 
 import faust
@@ -18,6 +20,13 @@ from faust.types.tuples import ack_lock
 from mode.utils.futures import notify
 
 from silofrei.streams.fetches import Fetch, OffsetLedger
+
+_FIGHT_SECONDS = 60.0
+"""Memberships lost within this time belong to one fight."""
+_NEWCOMER_SECONDS = 8.0
+"""Who loses its membership so soon, two heartbeats after it joined, took the place of another one."""
+_NEWCOMER_LIMIT = 3
+_OLD_LIMIT = 8
 
 
 class _NoReadOffsets(dict[Any, Any]):
@@ -37,10 +46,46 @@ class _NoReadOffsets(dict[Any, Any]):
         """Remembers nothing."""
 
 
+class Evictions:
+    """Tells a lost membership, as after an outage, from a fight for one place in the group.
+
+    Two members with one static id push each other out at every heartbeat, and both would work in fragments for ever.
+    The newcomer gives up first.
+    """
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._began = monotonic()
+        self._at: deque[float] = deque()
+
+    def lost(self) -> bool:
+        """Note a lost membership; whether it is a fight, and lost."""
+        now = self._monotonic()
+        if not self._at:
+            self._limit = _NEWCOMER_LIMIT if now - self._began <= _NEWCOMER_SECONDS else _OLD_LIMIT
+        self._at.append(now)
+        while now - self._at[0] > _FIGHT_SECONDS:
+            self._at.popleft()
+        return len(self._at) >= self._limit
+
+
 class BatchConsumerThread(AIOKafkaConsumerThread):
     """The thread that talks to Kafka: fetches enter the ledger here, in the step that takes them from the client."""
 
     consumer: "BatchConsumer"
+
+    async def on_start(self) -> None:
+        """Connect, and listen for lost memberships: aiokafka only logs them and joins again."""
+        await super().on_start()
+        coordinator = self._ensure_consumer()._coordinator
+        evictions, reset = Evictions(), coordinator.reset_generation
+
+        def reset_generation() -> None:
+            reset()
+            if evictions.lost():
+                self.consumer.evicted = True
+
+        coordinator.reset_generation = reset_generation
 
     async def _fetch_records(
         self,
@@ -82,9 +127,15 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
 
 
 class BatchConsumer(Consumer):
-    """A consumer that hands out whole fetches and commits by its own ledger."""
+    """A consumer that hands out whole fetches and commits by its own ledger.
+
+    Attributes:
+        ledger: what is in hand, and up to where may be committed.
+        evicted: another worker has this one's place in the group.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self.evicted = False
         self.ledger = OffsetLedger()
         super().__init__(*args, **kwargs)
         self._read_offset = _NoReadOffsets()

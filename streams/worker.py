@@ -10,7 +10,7 @@ import logging
 import os
 import signal
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from aiokafka.errors import KafkaError
 from prometheus_client import start_http_server
@@ -36,8 +36,8 @@ _LOOK_SECONDS = 5.0
 """How often the lag is measured."""
 _ANSWER_SECONDS = 10.0
 """Longest wait for the consumer's answer when measuring."""
-_STOP_SECONDS = 20.0
-"""Longest wait for Faust to stop; nothing is lost when it ends by force."""
+_STOP_SECONDS = 8.0
+"""Longest wait for Faust to stop; below the ten seconds after which supervisors lose patience."""
 _COUNTER = "watchdog-exits"
 
 
@@ -146,13 +146,15 @@ async def _run(
         if starting.done() and not starting.exception():
             log.info("The worker is ready")
             await asyncio.wait(ending, return_when=asyncio.FIRST_COMPLETED)
-        if watching.done() and not watching.cancelled() and not app.should_stop:
-            await _count_exit(queue)
-            log.critical("Ending, to be started again: %s", watching.result())
-            logging.shutdown()
-            # What is stuck need not be able to stop; nothing that is not applied was acknowledged.
-            os._exit(STUCK)
-        return await _stop(app, starting)
+        verdict = watching.result() if watching.done() and not app.should_stop else None
+        if verdict is None:
+            return await _stop(app, starting)
+        log.critical("%s", verdict.reason)
+        if not verdict.stuck:
+            await _stop(app, starting)
+            return 1
+        await _count_exit(queue)
+        _end(STUCK)
     finally:
         for task in ending:
             task.cancel()
@@ -160,32 +162,36 @@ async def _run(
 
 
 async def _stop(app: "WorkerApp", starting: asyncio.Task[None]) -> int:
-    try:
-        async with asyncio.timeout(_STOP_SECONDS):
-            await app.stop()
-            await asyncio.gather(starting, return_exceptions=True)
-    except TimeoutError:
-        log.error("The worker did not stop within %.0f s and is ended by force; nothing is lost", _STOP_SECONDS)  # noqa: TRY400
-        logging.shutdown()
-        os._exit(1)
+    # Not asyncio.timeout: Faust swallows cancellations. Without a broker, it would wait for its last commit for ever.
+    stopping = asyncio.gather(app.stop(), starting, return_exceptions=True)
+    done, _ = await asyncio.wait((stopping,), timeout=_STOP_SECONDS)
     reason = app.crash_reason
     if reason is None and starting.done() and not starting.cancelled():
         reason = starting.exception()
     if reason is not None:
-        log.critical("The worker crashed: %s", _explain(reason))
-        return 1
-    return 0
+        log.critical("The worker crashed: %s", str(reason) or type(reason).__name__)
+    code = 0 if reason is None else 1
+    if not done:
+        log.warning("Faust did not stop within %.0f s (is Kafka away?); ending all the same", _STOP_SECONDS)
+        _end(code)
+    return code
 
 
-def _explain(reason: BaseException) -> str:
-    said = str(reason) or type(reason).__name__
-    if type(reason).__name__ == "FencedInstanceIdError":
-        return f"{said}; another worker has the same SILOFREI_WORKER_SLOT, give each a slot of its own"
-    return said
+def _end(code: int) -> NoReturn:
+    # By force, since what is stuck need not be able to stop; nothing that is not applied was acknowledged.
+    logging.shutdown()
+    os._exit(code)
 
 
-async def _watch(settings: Settings, app: "WorkerApp", watchdog: Watchdog) -> str:
-    """Measure for ever; returns what is wrong once the worker is stuck."""
+class _Verdict(NamedTuple):
+    """Why the worker must end; one that is stuck is not asked."""
+
+    reason: str
+    stuck: bool
+
+
+async def _watch(settings: Settings, app: "WorkerApp", watchdog: Watchdog) -> _Verdict:
+    """Measure for ever; returns once the worker cannot go on."""
     from silofrei.streams.lag import LagMetrics, worker_positions
     from silofrei.streams.worker_app import consumer_of
 
@@ -196,16 +202,21 @@ async def _watch(settings: Settings, app: "WorkerApp", watchdog: Watchdog) -> st
         await asyncio.sleep(pause)
         if not app.started:
             continue
+        consumer = consumer_of(app)
+        if consumer.evicted:
+            slot = settings.worker_slot
+            reason = f"Another worker runs with SILOFREI_WORKER_SLOT={slot}; give each worker a slot of its own"
+            return _Verdict(reason, stuck=False)
         try:
             async with asyncio.timeout(_ANSWER_SECONDS):
-                positions = await worker_positions(consumer_of(app))
+                positions = await worker_positions(consumer)
         except (KafkaError, OSError, TimeoutError) as error:
             wrong = await _unmeasured(settings, watchdog, error)
         else:
             DEPENDENCY_UP.labels(Dependency.KAFKA).set(1)
             shown.show(positions)
             wrong = watchdog.observe(positions)
-    return wrong
+    return _Verdict(f"Ending, to be started again: {wrong}", stuck=True)
 
 
 async def _unmeasured(settings: Settings, watchdog: Watchdog, error: Exception) -> str | None:

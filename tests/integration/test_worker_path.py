@@ -1,6 +1,7 @@
 """The worker from the topic to the queue: what it takes, how it starts and ends, what it says when it cannot."""
 
 import json
+import time
 
 import pytest
 
@@ -81,13 +82,15 @@ def test_a_brand_that_nobody_configured_and_one_that_is_new(surroundings, native
     assert [event["type"] for event in surroundings.events("nordwind")] == ["ticket.opened"]
 
 
-def test_a_second_worker_of_the_same_slot_is_told_so(surroundings):
+def test_a_second_worker_of_the_same_slot_ends_and_the_first_goes_on(surroundings, native):
     first = surroundings.worker("a")
+    time.sleep(9)
     second = surroundings.worker("a", ready=False)
-    surroundings.wait_for(lambda: not (first.running and second.running), 60)
-    ended = second if first.running else first
-    assert ended.wait() == 1
-    assert "SILOFREI_WORKER_SLOT" in ended.says()
+    assert second.wait(60) == 1
+    assert "give each worker a slot of its own" in second.says()
+    surroundings.send(*[native.mention(f"m{n}") for n in range(10)])
+    surroundings.wait_for(lambda: surroundings.lag() == 0, 20, first)
+    assert first.stop() == 0
 
 
 def test_missing_topics_are_one_readable_error(surroundings):
