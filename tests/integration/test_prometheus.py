@@ -17,7 +17,7 @@ import httpx
 import pytest
 from kafka import KafkaProducer
 
-from silofrei.deploy.local.child import Child, Running, free_port
+from silofrei.deploy.local.child import Child, Running, free_ports
 from silofrei.deploy.local.environment import environment_of
 from silofrei.deploy.local.memory_kafka import MemoryKafka, memory_kafka_missing
 from silofrei.deploy.local.redis import LocalRedis, redis_missing
@@ -51,13 +51,13 @@ def needed(missing: str | None) -> None:
 class Prometheus(Running):
     """A Prometheus that scrapes and evaluates each second."""
 
-    def __init__(self, folder: Path, targets: list[Target]) -> None:
+    def __init__(self, folder: Path, port: int, targets: list[Target]) -> None:
         config = lay_out(folder, targets)
         text = config.read_text(encoding="utf-8")
         hasty = re.sub(r"(scrape|evaluation)_interval: 10s", r"\1_interval: 1s", text)
         assert hasty.count("_interval: 1s") == 2
         config.write_text(hasty, encoding="utf-8")
-        self.url = f"http://127.0.0.1:{free_port()}"
+        self.url = f"http://127.0.0.1:{port}"
         argv = (
             "prometheus",
             f"--config.file={config}",
@@ -201,11 +201,11 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
         )
         provision(settings, CONFIG)
         targets, processes = [], {}
-        for role in (Role.WORKER, Role.RELAY, Role.LEDGER):
-            port = free_port()
+        *ports, own = free_ports(4)
+        for role, port in zip((Role.WORKER, Role.RELAY, Role.LEDGER), ports, strict=True):
             targets.append(Target(role, f"{role}-0", f"127.0.0.1:{port}"))
             processes[role] = Running(part(role, settings, port, folder))
-        prometheus = Prometheus(folder / "prometheus", targets)
+        prometheus = Prometheus(folder / "prometheus", own, targets)
         asyncio.run(with_queue(settings, lambda queue: queue.begin_epoch(BRAND)))
         for program in (*processes.values(), prometheus):
             program.start()
