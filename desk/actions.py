@@ -70,7 +70,7 @@ async def release(view: CurrentView, form: CheckedForm, ticket_id: str) -> Respo
 
 @router.post("/ticket/{ticket_id}/transfer")
 async def transfer(view: CurrentView, form: CheckedForm, ticket_id: str) -> Response:
-    """Hand the ticket over to another department; the reason is what that department reads first."""
+    """Hand the ticket over to another department; the reason goes into the record of events."""
     to, reason = form.one("to"), form.one("reason")
     errors: dict[str, str] = {}
     if to not in view.desk.config.queue_names():
