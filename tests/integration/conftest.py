@@ -120,7 +120,7 @@ class Surroundings:
                 pytest.fail(f"the worker ended with {worker.wait()}:\n{worker.says()[-3000:]}")
             if time.monotonic() > until:
                 said = worker.says()[-3000:] if worker is not None else ""
-                pytest.fail(f"not so within {seconds:g} s\n{said}")
+                pytest.fail(f"not so within {seconds:g} s; committed {self.committed()}, lag {self.lag()}\n{said}")
             time.sleep(0.05)
 
     def send(self, *values: bytes | None, partition: int | None = None) -> None:
