@@ -25,15 +25,15 @@ async def test_one_of_many_gets_it(make_queue: Any, queue: TicketQueue) -> None:
 
 
 async def test_a_standby_takes_over_when_the_holder_is_silent(queue: TicketQueue) -> None:
-    first, second = lease(queue, 0.2), lease(queue, 60)
+    first, second = lease(queue, 1), lease(queue, 60)
     assert await first.acquire()
     fence = first.fence
     assert not await second.acquire()
-    await asyncio.sleep(0.12)
+    await asyncio.sleep(0.6)
     assert await first.renew()
-    await asyncio.sleep(0.12)
+    await asyncio.sleep(0.6)
     assert not await second.acquire(), "it was renewed"
-    await asyncio.sleep(0.2)
+    await asyncio.sleep(1.1)
     assert await second.acquire()
     assert second.fence > fence
     assert not await first.renew()
