@@ -138,6 +138,8 @@ def begin_relay_series(queue_names: Iterable[str]) -> None:
     """
     for queue in queue_names:
         LEASES_EXPIRED.labels(queue)
+    for reason in DeadLetterReason:
+        DEAD_LETTERS.labels(reason)
     for dependency in Dependency:
         RETRIES.labels(dependency)
     NEGATIVE_LATENCIES.labels(Step.EVENT_TO_KAFKA)

@@ -15,7 +15,13 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn
 from aiokafka.errors import KafkaError
 from prometheus_client import start_http_server
 
-from silofrei.routing.metrics import DEPENDENCY_UP, WATCHDOG_EXITS, Dependency, begin_worker_series
+from silofrei.routing.metrics import (
+    DEPENDENCY_UP,
+    WATCHDOG_COUNTER,
+    WATCHDOG_EXITS,
+    Dependency,
+    begin_worker_series,
+)
 from silofrei.routing.policy import Policy
 from silofrei.routing.queue import EpochMissing, TicketQueue, Unavailable
 from silofrei.schemas.config import Config
@@ -39,7 +45,6 @@ _ANSWER_SECONDS = 10.0
 """Longest wait for the consumer's answer when measuring."""
 _STOP_SECONDS = 8.0
 """Longest wait for Faust to stop; below the ten seconds after which supervisors lose patience."""
-_COUNTER = "watchdog-exits"
 
 
 def run_worker(settings: Settings, config: Config, classifier: Classifying) -> int:
@@ -131,7 +136,7 @@ async def _begin(settings: Settings, config: Config, queue: TicketQueue, stop: a
 
     async def attempt() -> None:
         await begin_epochs(queue, config.brands, committed=any(offsets.values()))
-        WATCHDOG_EXITS.set(await queue.counted(_COUNTER))
+        WATCHDOG_EXITS.set(await queue.counted(WATCHDOG_COUNTER))
 
     redis = Patience(Dependency.REDIS, (Unavailable, EpochMissing), cap=settings.retry_cap)
     await redis.call(attempt, stop)
@@ -246,4 +251,4 @@ async def _reachable(settings: Settings) -> bool:
 async def _count_exit(queue: TicketQueue) -> None:
     with contextlib.suppress(Exception):
         async with asyncio.timeout(2.0):
-            await queue.count(_COUNTER)
+            await queue.count(WATCHDOG_COUNTER)
