@@ -11,7 +11,7 @@ from aiokafka import TopicPartition
 from kafka import KafkaAdminClient
 from kafka import TopicPartition as AdminPartition
 from kafka.admin import OffsetSpec
-from kafka.errors import CoordinatorNotAvailableError, KafkaError
+from kafka.errors import KafkaError
 
 from silofrei.routing.metrics import COMMITTED_OFFSET, CONSUMER_LAG
 from silofrei.schemas.settings import Settings
@@ -130,9 +130,9 @@ def _group_offsets(admin: KafkaAdminClient, group: str, topic: str, partitions: 
     while True:
         try:
             found = admin.list_group_offsets({group: asked})[group]
-        except CoordinatorNotAvailableError:
-            # A new broker makes its offsets topic at the first question.
-            if time.monotonic() > deadline:
+        except KafkaError as error:
+            # A new broker makes its offsets topic at the first question, a restarted one reads it first.
+            if not error.retriable or time.monotonic() > deadline:
                 raise
             time.sleep(0.2)
         else:
