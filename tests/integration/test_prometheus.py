@@ -267,7 +267,7 @@ def test_the_figures_are_those_of_the_traffic(busy: System) -> None:
     figure = busy.prometheus.figure
     assert figure("sum(silofrei_deliveries_total)") == 84
     assert figure('sum(silofrei_changes_total{outcome="dead_letter"})') == 2
-    assert figure('silofrei_dead_letters_total{reason="broken_body"}') == 2
+    assert figure('sum(silofrei_dead_letters_total{reason="broken_body"})') == 2
     assert figure('sum(silofrei_negative_latencies_total{step="published_to_ingested"})') == 2
     # Every mention is a ticket, discarded or a dead letter; every ticket that was opened waits.
     opened = figure('sum(silofrei_changes_total{outcome="opened"})')
