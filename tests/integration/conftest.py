@@ -129,7 +129,7 @@ class Surroundings:
         producer = KafkaProducer(**options)
         try:
             for value in values:
-                producer.send(self.topics.raw, value, partition=partition)
+                producer.send(self.topics.raw, value, None if value else b"tombstone", partition=partition)
             producer.flush(timeout=30)
         finally:
             producer.close(timeout=10)
