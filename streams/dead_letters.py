@@ -19,7 +19,7 @@ from silofrei.schemas.names import Channel
 from silofrei.schemas.settings import Settings
 from silofrei.streams.connectors.lines import key_of
 from silofrei.streams.dead_letter_entry import DeadLetterEntry, entry_of
-from silofrei.streams.kafka_clients import kafka_python_producer_options, unreachable
+from silofrei.streams.kafka_clients import kafka_python_producer_options, reach, unreachable
 from silofrei.streams.topic_reader import read_one, read_topic
 from silofrei.streams.topics import Topics, dead_letter_bytes
 
@@ -188,6 +188,7 @@ def _new_envelope(
 
 @contextmanager
 def _producer(settings: Settings) -> Iterator[Callable[[str, bytes, bytes], None]]:
+    reach(settings)
     try:
         producer = KafkaProducer(
             **kafka_python_producer_options(settings, max_request_size=dead_letter_bytes(settings))

@@ -3,6 +3,7 @@
 Owns: addresses, security and the producers' durability. Refuses: topic names (topics.py) and connections kept open.
 """
 
+import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -74,6 +75,25 @@ def kafka_python_producer_options(settings: Settings, *, max_request_size: int) 
     }
 
 
+def reach(settings: Settings) -> None:
+    """Return once a broker accepts a connection.
+
+    kafka-python would find out too, but later, and leaves its sockets open when it fails.
+
+    Raises:
+        ConfigurationError: none does.
+    """
+    error: OSError | None = None
+    for address in settings.kafka.split(","):
+        host, _, port = address.rpartition(":")
+        try:
+            with socket.create_connection((host.strip("[]"), int(port)), timeout=REACH_MS / 1000):
+                return
+        except OSError as failed:
+            error = failed
+    raise unreachable(settings, error or OSError("no address")) from error
+
+
 @contextmanager
 def admin_client(settings: Settings) -> Iterator[KafkaAdminClient]:
     """A kafka-python admin client, closed at the end.
@@ -81,8 +101,10 @@ def admin_client(settings: Settings) -> Iterator[KafkaAdminClient]:
     Raises:
         ConfigurationError: no broker answers, or it refuses us.
     """
+    options = kafka_python_options(settings)
+    reach(settings)
     try:
-        client = KafkaAdminClient(**kafka_python_options(settings))
+        client = KafkaAdminClient(**options)
     except KafkaError as error:
         raise unreachable(settings, error) from error
     try:
@@ -93,11 +115,8 @@ def admin_client(settings: Settings) -> Iterator[KafkaAdminClient]:
 
 def unreachable(settings: Settings, error: BaseException) -> ConfigurationError:
     """The error for people when no broker can be spoken to."""
-    security = (
-        f" with SILOFREI_KAFKA_SECURITY={settings.kafka_security}" if settings.kafka_security != "PLAINTEXT" else ""
-    )
     return ConfigurationError(
-        f"SILOFREI_KAFKA={settings.kafka!r}: no broker answers{security} ({_first_line(error)}); "
+        f"SILOFREI_KAFKA={settings.kafka!r}: no broker answers over {settings.kafka_security} ({_first_line(error)}); "
         "start Kafka (`silofrei up` brings its own) or correct the address"
     )
 

@@ -8,7 +8,7 @@ from kafka.errors import KafkaError
 
 from silofrei.schemas.settings import ConfigurationError, Settings
 from silofrei.streams.fetches import Record
-from silofrei.streams.kafka_clients import kafka_python_options, unreachable
+from silofrei.streams.kafka_clients import kafka_python_options, reach, unreachable
 
 _ASK_MS = 1_000
 _PATIENCE = 30
@@ -69,6 +69,7 @@ def _read_partition(
 @contextmanager
 def _consumer(settings: Settings) -> Iterator[KafkaConsumer]:
     options = kafka_python_options(settings)
+    reach(settings)
     try:
         consumer = KafkaConsumer(**options, group_id=None, enable_auto_commit=False, auto_offset_reset="earliest")
     except KafkaError as error:

@@ -103,7 +103,7 @@ def test_missing_topics_are_one_readable_error(surroundings):
 def test_an_unreachable_broker_is_one_readable_error(surroundings):
     worker = surroundings.worker(ready=False, kafka="127.0.0.1:1")
     assert worker.wait(30) == 2
-    assert "SILOFREI_KAFKA='127.0.0.1:1': no broker answers" in worker.says()
+    assert "SILOFREI_KAFKA='127.0.0.1:1': no broker answers over PLAINTEXT" in worker.says()
     assert "Traceback" not in worker.says()
 
 
