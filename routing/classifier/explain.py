@@ -11,6 +11,8 @@ from silofrei.schemas.classification import Evidence
 
 MOST = 4
 """Spans per text."""
+LONGEST = 60
+"""Longest word, in characters, that is shown; what is longer is no word."""
 LEAST = 0.1
 """Smallest weight, in log odds, that counts as a reason."""
 
@@ -41,7 +43,8 @@ def evidence(
     for number in range(texts.size):
         first, last = int(bounds[number]), int(bounds[number + 1])
         here = weight[first:last]
-        strong = np.flatnonzero(here >= LEAST)
+        short = texts.token_ends[first:last] - texts.token_starts[first:last] <= LONGEST
+        strong = np.flatnonzero((here >= LEAST) & short)
         if len(strong) > MOST:
             strong = np.sort(strong[np.argpartition(-here[strong], MOST)[:MOST]])
         spans = []

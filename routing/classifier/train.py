@@ -28,8 +28,10 @@ from silofrei.schemas.config import Thresholds
 from silofrei.schemas.names import Language
 
 NAME = "linear"
-STRENGTH = 8.0
-"""Inverse of the penalty; chosen by cross-validation on the training texts."""
+STRENGTH = 4.0
+"""Inverse of the penalty (docs/decisions/0004-classifier.md has what others reach)."""
+LEAST_DOCUMENTS = 3
+"""A bucket that fewer training texts have gets no weight."""
 FOLDS = 5
 SEED = 7
 _ODDS_LIMIT = 4.0
@@ -63,6 +65,7 @@ def rarities(texts: Batch, features: Features) -> NDArray[np.float32]:
     ones.sum_duplicates()
     documents = np.bincount(ones.indices, minlength=1 << BITS)
     idf = np.log((1 + texts.size) / (1 + documents)) + 1
+    idf[documents < LEAST_DOCUMENTS] = idf.max()
     squared = (idf**2).astype(np.float16).astype(np.float32)
     squared[0] = 0
     return squared
@@ -70,7 +73,7 @@ def rarities(texts: Batch, features: Features) -> NDArray[np.float32]:
 
 def fit(data: scipy.sparse.csr_matrix, labels: NDArray[np.intp]) -> LogisticRegression:
     """The linear model."""
-    return LogisticRegression(C=STRENGTH, max_iter=1000, class_weight="balanced").fit(data, labels)
+    return LogisticRegression(C=STRENGTH, max_iter=300, tol=1e-3).fit(data, labels)
 
 
 def temperature(logits: NDArray[np.float32], labels: NDArray[np.intp]) -> float:
@@ -108,8 +111,8 @@ def train(rows: Sequence[Row]) -> tuple[dict[str, NDArray[np.generic]], float]:
     texts = batch([fold(row.text).text for row in rows])
     features = extract(texts, load_lexicon())
     rarity = rarities(texts, features)
-    sparse = matrix(texts, features, rarity)
-    data = scipy.sparse.hstack([sparse, features.dense]).tocsr()
+    used = np.flatnonzero(rarity < rarity.max())[1:]
+    data = scipy.sparse.hstack([matrix(texts, features, rarity)[:, used], features.dense]).tocsr()
     labels = np.array([LABELS.index(row.label) for row in rows])
 
     folds = np.random.default_rng(SEED).permutation(len(rows)) % FOLDS
@@ -120,22 +123,21 @@ def train(rows: Sequence[Row]) -> tuple[dict[str, NDArray[np.generic]], float]:
     found = fit(data, labels)
 
     weights = found.coef_.T.astype(np.float32)
-    grams = weights[: 1 << BITS] * np.sqrt(rarity)[:, None]
-    used = np.flatnonzero(np.bincount(sparse.indices, minlength=1 << BITS))
+    grams = weights[: len(used)] * np.sqrt(rarity[used])[:, None]
     scale = np.float32(np.abs(grams).max() / 127)
     hashes, odds = language_odds(rows)
     arrays: dict[str, NDArray[np.generic]] = {
         "used": used.astype(np.uint32),
-        "sparse": np.round(grams[used] / scale).astype(np.int8),
+        "sparse": np.round(grams / scale).astype(np.int8),
         "scale": scale,
         "rarity": rarity[used].astype(np.float16),
         "rarest": np.float32(rarity.max()),
-        "dense": weights[1 << BITS :],
+        "dense": weights[len(used) :],
         "bias": found.intercept_.astype(np.float32),
         "language_hashes": hashes,
         "language_odds": odds.astype(np.float16),
     }
-    if weights.shape[0] != (1 << BITS) + DENSE:
+    if weights.shape[0] != len(used) + DENSE:
         raise RuntimeError("the model's shape does not fit its features")
     return arrays, temperature(logits, labels)
 
