@@ -3,22 +3,27 @@
 Owns: measuring, from inside a worker and from outside for tools. Refuses: judging it (watchdog.py).
 """
 
+import asyncio
+import contextlib
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from aiokafka import TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
 from kafka import KafkaAdminClient
 from kafka import TopicPartition as AdminPartition
 from kafka.admin import OffsetSpec
-from kafka.errors import KafkaError
+from kafka.errors import KafkaError as AdminError
 
 from silofrei.routing.metrics import COMMITTED_OFFSET, CONSUMER_LAG
 from silofrei.schemas.settings import Settings
-from silofrei.streams.kafka_clients import admin_client, unreachable
+from silofrei.streams.kafka_clients import admin_client, aiokafka_options, unreachable
 from silofrei.streams.transport import BatchConsumer
 
 _COORDINATOR_SECONDS = 10.0
+_ANSWER_SECONDS = 10.0
+"""Longest wait for the broker when measuring."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,28 +41,55 @@ class Position:
     lag: int
 
 
-async def worker_positions(consumer: BatchConsumer) -> dict[TopicPartition, Position]:
-    """Where the partitions stand that this worker has; the ends are asked of the broker, not of the fetcher.
+class Measure:
+    """Where the partitions stand that a worker has.
 
-    Raises:
-        KafkaError: the broker does not answer.
+    It asks the broker over a connection of its own: what it measures may be stuck, and must not wait for it either.
     """
-    tps = tuple(consumer.assignment())
-    if not tps:
-        return {}
-    ends = await consumer.highwaters(*tps)
-    first = [tp for tp in tps if consumer.committed_offset(tp) is None]
-    begins = await consumer.earliest_offsets(*first) if first else {}
-    positions = {}
-    for tp in tps:
-        offset = consumer.committed_offset(tp)
-        committed = begins.get(tp, 0) if offset is None else offset
-        end = max(ends.get(tp, 0), committed)
-        lag = end - committed
-        if lag and consumer.ledger.first_held(tp) is None and (await consumer.position(tp) or 0) >= end:
-            lag = 0
-        positions[tp] = Position(committed, end, lag)
-    return positions
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._asking: AIOKafkaConsumer | None = None
+
+    async def positions(self, consumer: BatchConsumer) -> dict[TopicPartition, Position]:
+        """Where they stand now.
+
+        Raises:
+            KafkaError, OSError, TimeoutError: the broker does not answer.
+        """
+        tps = list(consumer.assignment())
+        if not tps:
+            return {}
+        try:
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                asking = await self._connected()
+                ends = await asking.end_offsets(tps)
+                begins = await asking.beginning_offsets([tp for tp in tps if consumer.committed_offset(tp) is None])
+        except BaseException:
+            await self.close()
+            raise
+        positions = {}
+        for tp in tps:
+            offset = consumer.committed_offset(tp)
+            committed = begins.get(tp, 0) if offset is None else offset
+            end = max(ends[tp], committed)
+            # All that was read is committed, and nothing is left to read: what lies there are transaction markers.
+            read = consumer.ledger.first_held(tp) is None and (consumer.read_offset(tp) or 0) >= end
+            positions[tp] = Position(committed, end, 0 if read else end - committed)
+        return positions
+
+    async def close(self) -> None:
+        """Close the connection; the next measurement opens it again."""
+        asking, self._asking = self._asking, None
+        if asking is not None:
+            with contextlib.suppress(KafkaError, OSError):
+                await asking.stop()
+
+    async def _connected(self) -> AIOKafkaConsumer:
+        if self._asking is None:
+            self._asking = AIOKafkaConsumer(**aiokafka_options(self._settings))
+            await self._asking.start()
+        return self._asking
 
 
 class LagMetrics:
@@ -86,7 +118,7 @@ def group_offsets(settings: Settings, group: str, topic: str) -> dict[int, int]:
     with admin_client(settings) as admin:
         try:
             return _group_offsets(admin, group, topic, _partitions(admin, topic))
-        except KafkaError as error:
+        except AdminError as error:
             raise unreachable(settings, error) from error
 
 
@@ -102,7 +134,7 @@ def group_positions(settings: Settings, group: str, topic: str) -> dict[int, Pos
             committed = _group_offsets(admin, group, topic, partitions)
             ends = _offsets(admin, topic, partitions, OffsetSpec.LATEST)
             begins = _offsets(admin, topic, partitions, OffsetSpec.EARLIEST)
-        except KafkaError as error:
+        except AdminError as error:
             raise unreachable(settings, error) from error
     positions = {}
     for partition in partitions:
@@ -130,7 +162,7 @@ def _group_offsets(admin: KafkaAdminClient, group: str, topic: str, partitions: 
     while True:
         try:
             found = admin.list_group_offsets({group: asked})[group]
-        except KafkaError as error:
+        except AdminError as error:
             # A new broker makes its offsets topic at the first question, a restarted one reads it first.
             if not error.retriable or time.monotonic() > deadline:
                 raise

@@ -100,6 +100,15 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
             self.consumer.ledger.take(fetch)
         return fetches
 
+    def read_offset(self, tp: TopicPartition) -> int | None:
+        """The position in memory; unlike `position` it asks nobody and waits for nothing."""
+        subscription = self._ensure_consumer()._subscription.subscription
+        assignment = subscription.assignment if subscription else None
+        if assignment is None or tp not in assignment.tps:
+            return None
+        state = assignment.state_value(tp)
+        return state.position if state.has_valid_position else None
+
     async def seek_to_committed(self) -> Mapping[TopicPartition, int | None]:  # type: ignore[override]  # None occurs
         """Read every assigned partition anew from its committed offset; returns these offsets."""
         committed: Mapping[TopicPartition, int | None] = await self.call_thread(self._seek_to_committed)
@@ -133,6 +142,8 @@ class BatchConsumer(Consumer):
         ledger: what is in hand, and up to where may be committed.
         evicted: another worker has this one's place in the group.
     """
+
+    _thread: BatchConsumerThread
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.evicted = False
@@ -201,6 +212,10 @@ class BatchConsumer(Consumer):
     def committed_offset(self, tp: TP) -> int | None:
         """The offset that Kafka has as committed; None before the first commit."""
         return self._committed_offset[tp]
+
+    def read_offset(self, tp: TP) -> int | None:
+        """The offset that is fetched next; None before the first fetch, or where the partition went away."""
+        return self._thread.read_offset(tp)
 
     def verify_event_path(self, _now: float, _tp: TP) -> None:
         """Faust's complaints about slow streams take a long outage for a fault; watchdog.py knows the difference."""

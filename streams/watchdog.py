@@ -29,12 +29,10 @@ class Watchdog:
         self._patience = patience
         self._monotonic = monotonic
         self._since: dict[TopicPartition, tuple[int, float]] = {}
-        self._unmeasured: float | None = None
 
     def excuse(self) -> None:
         """The worker waits for a dependency and knows it: the time starts anew."""
         self._since.clear()
-        self._unmeasured = None
 
     def observe(self, positions: Mapping[TopicPartition, Position]) -> str | None:
         """What is wrong, in a sentence, or None.
@@ -43,7 +41,6 @@ class Watchdog:
             positions: where the worker's partitions stand now.
         """
         now = self._monotonic()
-        self._unmeasured = None
         since = {}
         for tp, position in positions.items():
             committed, began = self._since.get(tp, (position.committed, now))
@@ -62,13 +59,4 @@ class Watchdog:
                     f"{tp.topic}, partition {tp.partition}: {positions[tp].lag} records wait and the commit has stood "
                     f"at {committed} for {now - began:.0f} s"
                 )
-        return None
-
-    def unmeasured(self) -> str | None:
-        """The broker can be reached but the consumer does not answer: what is wrong once that lasts, or None."""
-        now = self._monotonic()
-        if self._unmeasured is None:
-            self._unmeasured = now
-        if now - self._unmeasured >= self._patience:
-            return f"the consumer has not answered for {now - self._unmeasured:.0f} s though the broker can be reached"
         return None

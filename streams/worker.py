@@ -41,8 +41,6 @@ log = logging.getLogger(__name__)
 
 _LOOK_SECONDS = 5.0
 """How often the lag is measured."""
-_ANSWER_SECONDS = 10.0
-"""Longest wait for the consumer's answer when measuring."""
 _STOP_SECONDS = 8.0
 """Longest wait for Faust to stop; below the ten seconds after which supervisors lose patience."""
 
@@ -199,53 +197,37 @@ class _Verdict(NamedTuple):
 
 async def _watch(settings: Settings, app: "WorkerApp", watchdog: Watchdog) -> _Verdict:
     """Measure for ever; returns once the worker cannot go on."""
-    from silofrei.streams.lag import LagMetrics, worker_positions
+    from silofrei.streams.lag import LagMetrics, Measure
     from silofrei.streams.worker_app import consumer_of
 
-    shown = LagMetrics()
-    pause = min(_LOOK_SECONDS, settings.watchdog / 5)
-    wrong = None
-    while wrong is None:
-        await asyncio.sleep(pause)
-        if not app.started:
-            continue
-        consumer = consumer_of(app)
-        if consumer.evicted:
-            slot = settings.worker_slot
-            reason = f"Another worker runs with SILOFREI_WORKER_SLOT={slot}; give each worker a slot of its own"
-            return _Verdict(reason, stuck=False)
-        try:
-            async with asyncio.timeout(_ANSWER_SECONDS):
-                positions = await worker_positions(consumer)
-        except (KafkaError, OSError, TimeoutError) as error:
-            wrong = await _unmeasured(settings, watchdog, error)
-        else:
+    measure, shown = Measure(settings), LagMetrics()
+    try:
+        while True:
+            await asyncio.sleep(min(_LOOK_SECONDS, settings.watchdog / 5))
+            if not app.started:
+                continue
+            consumer = consumer_of(app)
+            if consumer.evicted:
+                slot = settings.worker_slot
+                reason = f"Another worker runs with SILOFREI_WORKER_SLOT={slot}; give each worker a slot of its own"
+                return _Verdict(reason, stuck=False)
+            try:
+                positions = await measure.positions(consumer)
+            except (KafkaError, OSError) as error:
+                DEPENDENCY_UP.labels(Dependency.KAFKA).set(0)
+                watchdog.excuse()
+                log.warning("kafka is away: %s", str(error) or type(error).__name__)
+                continue
+            except Exception:
+                log.exception("The lag cannot be measured; this is a mistake of Silofrei: report it")
+                continue
             DEPENDENCY_UP.labels(Dependency.KAFKA).set(1)
             shown.show(positions)
             wrong = watchdog.observe(positions)
-    return _Verdict(f"Ending, to be started again: {wrong}", stuck=True)
-
-
-async def _unmeasured(settings: Settings, watchdog: Watchdog, error: Exception) -> str | None:
-    if await _reachable(settings):
-        return watchdog.unmeasured()
-    DEPENDENCY_UP.labels(Dependency.KAFKA).set(0)
-    watchdog.excuse()
-    log.warning("kafka is away: %s", str(error) or type(error).__name__)
-    return None
-
-
-async def _reachable(settings: Settings) -> bool:
-    for address in settings.kafka.split(","):
-        host, _, port = address.rpartition(":")
-        try:
-            async with asyncio.timeout(2.0):
-                _, writer = await asyncio.open_connection(host, int(port))
-        except OSError:
-            continue
-        writer.close()
-        return True
-    return False
+            if wrong is not None:
+                return _Verdict(f"Ending, to be started again: {wrong}", stuck=True)
+    finally:
+        await measure.close()
 
 
 async def _count_exit(queue: TicketQueue) -> None:

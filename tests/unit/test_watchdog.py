@@ -73,19 +73,3 @@ def test_waiting_for_a_dependency_is_excused():
         assert watchdog.observe({TP: at(0, 5)}) is None
         clock.now += 50
         watchdog.excuse()
-
-
-def test_a_consumer_that_does_not_answer_is_stuck_though_the_broker_can_be_reached():
-    watchdog, clock = watched()
-    assert watchdog.unmeasured() is None
-    clock.now += 60
-    assert watchdog.unmeasured() == "the consumer has not answered for 60 s though the broker can be reached"
-
-
-def test_an_answer_in_between_starts_the_time_anew():
-    watchdog, clock = watched()
-    assert watchdog.unmeasured() is None
-    clock.now += 50
-    assert watchdog.observe({}) is None
-    clock.now += 50
-    assert watchdog.unmeasured() is None
