@@ -38,27 +38,27 @@ def evidence(
     own = parts[np.arange(len(parts)), label]
     # Against the mean of the other labels: what a word gives to all of them decides nothing.
     weight = own - (parts.sum(axis=1) - own) / (size - 1)
-    bounds = np.searchsorted(texts.token_text, np.arange(texts.size + 1))
-    found = []
-    for number in range(texts.size):
-        first, last = int(bounds[number]), int(bounds[number + 1])
-        here = weight[first:last]
-        short = texts.token_ends[first:last] - texts.token_starts[first:last] <= LONGEST
-        strong = np.flatnonzero((here >= LEAST) & short)
-        if len(strong) > MOST:
-            strong = np.sort(strong[np.argpartition(-here[strong], MOST)[:MOST]])
-        spans = []
-        for token in (strong + first).tolist():
-            begin = folded[number].original(int(texts.token_starts[token] - texts.starts[number]))
-            end = folded[number].original(int(texts.token_ends[token] - texts.starts[number]))
-            spans.append(
-                Evidence(
-                    start=begin,
-                    end=end,
-                    text=originals[number][begin:end].encode(errors="replace").decode(),
-                    label=LABELS[int(best[number])],
-                    weight=round(float(weight[token]), 3),
-                )
+    sizes = texts.token_ends - texts.token_starts
+    strong = np.flatnonzero((weight >= LEAST) & (sizes <= LONGEST))
+    owner = texts.token_text[strong]
+    # Strongest first within each text; of each, the first few are kept.
+    ranked = np.lexsort((-weight[strong], owner))
+    rank = np.arange(len(ranked)) - np.searchsorted(owner[ranked], owner[ranked])
+    kept = np.sort(strong[ranked[rank < MOST]])
+
+    found: list[list[Evidence]] = [[] for _ in range(texts.size)]
+    text_of = texts.token_text[kept]
+    begins = (texts.token_starts[kept] - texts.starts[text_of]).tolist()
+    ends = (texts.token_ends[kept] - texts.starts[text_of]).tolist()
+    for number, begin, end, amount in zip(text_of.tolist(), begins, ends, weight[kept].tolist(), strict=True):
+        start, stop = folded[number].original(begin), folded[number].original(end)
+        found[number].append(
+            Evidence(
+                start=start,
+                end=stop,
+                text=originals[number][start:stop],
+                label=LABELS[best[number]],
+                weight=round(amount, 3),
             )
-        found.append(tuple(spans))
-    return found
+        )
+    return [tuple(spans) for spans in found]

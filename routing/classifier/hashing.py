@@ -25,8 +25,8 @@ _SPREAD = np.uint32(0x9E3779B1)
 @lru_cache(maxsize=1)
 def _powers(size: int) -> tuple[Hashes, Hashes]:
     with np.errstate(over="ignore"):
-        up = np.cumprod(np.full(size, _BASE, dtype=np.uint64))
-        down = np.cumprod(np.full(size, _INVERSE, dtype=np.uint64))
+        up = np.cumprod(np.full(size, _BASE, dtype=np.uint64), dtype=np.uint64)
+        down = np.cumprod(np.full(size, _INVERSE, dtype=np.uint64), dtype=np.uint64)
     return up, down
 
 
@@ -39,7 +39,7 @@ class Words:
     """Hashes of the batch's words and of stretches within them."""
 
     def __init__(self, batch: Batch) -> None:
-        size = 1 << max(16, int(len(batch.codes)).bit_length())
+        size = 1 << max(16, len(batch.codes).bit_length())
         up, self._down = _powers(size)
         self._sums = np.cumsum((batch.codes.astype(np.uint64) + np.uint64(1)) * up[: len(batch.codes)])
         self.hashes = self.stretch(batch.token_starts, batch.token_ends)

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from silofrei.routing.classifier.explain import evidence
-from silofrei.routing.classifier.features import BITS, DENSE, Features, extract, per_text
+from silofrei.routing.classifier.features import BITS, DENSE, DENSE_SCALE, Features, extract, per_text
 from silofrei.routing.classifier.hashing import Words
 from silofrei.routing.classifier.language import LanguageModel
 from silofrei.routing.classifier.lexicon import LABELS, load_lexicon
@@ -147,7 +147,7 @@ class LinearClassifier:
         hinted = np.zeros_like(own)
         np.add.at(hinted, features.hits.token, features.hits.hints)
         counts = np.sqrt(np.maximum(np.bincount(texts.token_text, minlength=size), 1)).astype(np.float32)
-        own += hinted @ weights.dense[: len(LABELS)] / counts[texts.token_text][:, None]
+        own += DENSE_SCALE * hinted @ weights.dense[: len(LABELS)] / counts[texts.token_text][:, None]
         return logits.astype(np.float32), own
 
     def _answer(self, row: list[float], best: int, language: Language, spans: tuple[Any, ...]) -> Classification:
@@ -172,8 +172,9 @@ class LinearClassifier:
 
 def softmax(logits: Logits) -> Logits:
     """Probabilities of each row."""
-    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return shifted / shifted.sum(axis=1, keepdims=True)
+    shifted: Logits = np.exp(logits - logits.max(axis=1, keepdims=True))
+    shifted /= shifted.sum(axis=1, keepdims=True)
+    return shifted
 
 
 def load_classifier(thresholds: Thresholds, folder: Path | None = None) -> LinearClassifier:

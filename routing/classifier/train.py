@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import scipy.sparse
@@ -106,7 +107,7 @@ def language_odds(rows: Sequence[Row]) -> tuple[NDArray[np.uint64], NDArray[np.f
     return hashes, np.clip(np.array(odds, dtype=np.float32), -_ODDS_LIMIT, _ODDS_LIMIT)
 
 
-def train(rows: Sequence[Row]) -> tuple[dict[str, NDArray[np.generic]], float]:
+def train(rows: Sequence[Row]) -> tuple[dict[str, Any], float]:
     """Arrays and temperature of a model of these rows."""
     texts = batch([fold(row.text).text for row in rows])
     features = extract(texts, load_lexicon())
@@ -126,7 +127,7 @@ def train(rows: Sequence[Row]) -> tuple[dict[str, NDArray[np.generic]], float]:
     grams = weights[: len(used)] * np.sqrt(rarity[used])[:, None]
     scale = np.float32(np.abs(grams).max() / 127)
     hashes, odds = language_odds(rows)
-    arrays: dict[str, NDArray[np.generic]] = {
+    arrays: dict[str, Any] = {
         "used": used.astype(np.uint32),
         "sparse": np.round(grams / scale).astype(np.int8),
         "scale": scale,
@@ -142,7 +143,7 @@ def train(rows: Sequence[Row]) -> tuple[dict[str, NDArray[np.generic]], float]:
     return arrays, temperature(logits, labels)
 
 
-def store(folder: Path, arrays: dict[str, NDArray[np.generic]], temperature_: float, version: str) -> None:
+def store(folder: Path, arrays: dict[str, Any], temperature_: float, version: str) -> None:
     """Write arrays and card; the same arrays give the same bytes."""
     folder.mkdir(parents=True, exist_ok=True)
     buffer = io.BytesIO()
