@@ -4,7 +4,7 @@ Owns: which metric counts what. Refuses: the metrics' names and labels (routing/
 """
 
 from collections import Counter as Tally
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from silofrei.routing.metrics import (
@@ -21,7 +21,7 @@ from silofrei.routing.metrics import (
     UNKNOWN_CHANNEL,
     ChangeOutcome,
     Step,
-    seconds_between,
+    observe_all,
 )
 from silofrei.routing.queue import Applied, ApplyCode
 from silofrei.schemas.dead_letter import DeadLetter
@@ -40,6 +40,8 @@ _OUTCOMES = {
 _NEW = {ApplyCode.OPENED, ApplyCode.APPENDED, ApplyCode.DISCARDED}
 """Outcomes of a mention that came for the first time; the latencies of repeats and edits would say nothing."""
 
+_Moments = tuple[float, float, float, float]
+"""Published, ingested, classified, queued: seconds since 1970."""
 _CHANNELS = frozenset(channel.value for channel in Channel)
 
 
@@ -56,7 +58,7 @@ class Outcomes:
         self._not_mentions: Tally[str] = Tally()
         self._changes: Tally[tuple[str, str, ChangeOutcome]] = Tally()
         self._dead: Tally[tuple[str, str]] = Tally()
-        self._new: list[tuple[Mention, datetime, datetime]] = []
+        self._new: list[tuple[str, _Moments]] = []
 
     def delivered(self, parsed: Parsed) -> None:
         """A record was read."""
@@ -70,7 +72,9 @@ class Outcomes:
         subject = change if isinstance(change, MentionDeleted) else change.mention
         self._changes[subject.channel.value, answer.department or "", _OUTCOMES[answer.code]] += 1
         if isinstance(subject, Mention) and answer.code in _NEW:
-            self._new.append((subject, decided_at, answer.at))
+            moments = (subject.created_at, subject.received_at, decided_at, answer.at)
+            published, ingested, classified, queued = (moment.timestamp() for moment in moments)
+            self._new.append((subject.channel.value, (published, ingested, classified, queued)))
 
     def buried(self, dead: Iterable[DeadLetter]) -> None:
         """Dead letters are safe on Kafka."""
@@ -81,8 +85,11 @@ class Outcomes:
         """Count what the queue confirmed."""
         for labels, number in self._changes.items():
             CHANGES.labels(*labels).inc(number)
-        for mention, decided_at, queued_at in self._new:
-            _observe_latencies(mention, decided_at, queued_at)
+        by_channel: dict[str, list[_Moments]] = {}
+        for channel, moments in self._new:
+            by_channel.setdefault(channel, []).append(moments)
+        for channel, found in by_channel.items():
+            _observe_latencies(channel, found)
 
     def observe_fetch(self) -> None:
         """All of the fetch is at its end: count the rest."""
@@ -96,11 +103,13 @@ class Outcomes:
         BATCH_MENTIONS.observe(self._changes.total() + self._dead.total())
 
 
-def _observe_latencies(mention: Mention, decided_at: datetime, queued_at: datetime) -> None:
-    channel = mention.channel.value
-    created, received = mention.created_at, mention.received_at
-    PUBLISHED_TO_INGESTED.labels(channel).observe(seconds_between(Step.PUBLISHED_TO_INGESTED, created, received))
-    INGESTED_TO_CLASSIFIED.observe(seconds_between(Step.INGESTED_TO_CLASSIFIED, received, decided_at))
-    CLASSIFIED_TO_QUEUED.observe(seconds_between(Step.CLASSIFIED_TO_QUEUED, decided_at, queued_at))
-    INGESTED_TO_QUEUED.labels(channel).observe(seconds_between(Step.INGESTED_TO_QUEUED, received, queued_at))
-    PUBLISHED_TO_QUEUED.labels(channel).observe(seconds_between(Step.PUBLISHED_TO_QUEUED, created, queued_at))
+def _observe_latencies(channel: str, moments: Sequence[_Moments]) -> None:
+    published, ingested, classified, queued = zip(*moments, strict=True)
+    for step, histogram, starts, ends in (
+        (Step.PUBLISHED_TO_INGESTED, PUBLISHED_TO_INGESTED.labels(channel), published, ingested),
+        (Step.INGESTED_TO_CLASSIFIED, INGESTED_TO_CLASSIFIED, ingested, classified),
+        (Step.CLASSIFIED_TO_QUEUED, CLASSIFIED_TO_QUEUED, classified, queued),
+        (Step.INGESTED_TO_QUEUED, INGESTED_TO_QUEUED.labels(channel), ingested, queued),
+        (Step.PUBLISHED_TO_QUEUED, PUBLISHED_TO_QUEUED.labels(channel), published, queued),
+    ):
+        observe_all(step, histogram, starts, ends)

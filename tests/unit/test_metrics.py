@@ -1,10 +1,10 @@
 from datetime import UTC, datetime, timedelta
 
-from prometheus_client import REGISTRY
+from prometheus_client import REGISTRY, Histogram
 from prometheus_client.metrics import MetricWrapperBase
 
 from silofrei.routing import metrics
-from silofrei.routing.metrics import Step, begin_relay_series, begin_worker_series, seconds_between
+from silofrei.routing.metrics import Step, begin_relay_series, begin_worker_series, observe_all, seconds_between
 from silofrei.schemas.names import Channel, DeadLetterReason
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -57,3 +57,20 @@ def test_names_say_their_unit_and_no_label_can_come_from_data() -> None:
             assert set(metric._labelnames) <= closed
             if family.type == "histogram":
                 assert family.name.endswith("_seconds") or family.name == "silofrei_batch_mentions"
+
+
+def test_many_latencies_at_once_are_what_each_alone_would_be() -> None:
+    one_by_one = Histogram("one_by_one", "For this test.", registry=None, buckets=(0.5, 1, 5))
+    at_once = Histogram("at_once", "For this test.", registry=None, buckets=(0.5, 1, 5))
+    ends = [-3.0, 0.0, 0.25, 0.5, 0.75, 1.0, 4.0, 5.0, 5.5, 1e9]
+    before = negative(Step.CLASSIFIED_TO_QUEUED)
+    observe_all(Step.CLASSIFIED_TO_QUEUED, at_once, [0.0] * len(ends), ends)
+    for end in ends:
+        one_by_one.observe(max(end, 0.0))
+
+    def values(histogram: Histogram) -> list[tuple[str | None, float]]:
+        (family,) = histogram.collect()
+        return [(one.labels.get("le"), one.value) for one in family.samples if not one.name.endswith("_created")]
+
+    assert values(at_once) == values(one_by_one)
+    assert negative(Step.CLASSIFIED_TO_QUEUED) == before + 1
