@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from itertools import islice
 from typing import NamedTuple
 
@@ -67,7 +68,6 @@ class EventProducer:
         self._settings = settings
         self._limit = raw_record_bytes(settings) - _OVERHEAD
         self._may_send = may_send
-        self._partitioner = DefaultPartitioner()
         self._producer: AIOKafkaProducer | None = None
         self._under_way: dict[asyncio.Future[object], tuple[Place, int]] = {}
         self._most: int | None = None
@@ -137,7 +137,7 @@ class EventProducer:
                 partitions[topic] = sorted(await producer.partitions_for(topic))
         for record in records:
             choice = partitions[record.topic]
-            partition = self._partitioner(record.key, choice, choice)
+            partition = choice[_hashed(record.key, len(choice))]
             waiting.setdefault((record.topic, partition), deque()).append(record)
         return waiting
 
@@ -188,3 +188,10 @@ class EventProducer:
             if count == 1:
                 raise TooLarge(waiting[place][0])
         self._most = max(count for _, count in tried) // 2
+
+
+@lru_cache(maxsize=4096)
+def _hashed(key: bytes, count: int) -> int:
+    """The partition that every client chooses for this key; remembered, as a ticket's feeds share it."""
+    choice = range(count)
+    return int(DefaultPartitioner()(key, choice, choice))

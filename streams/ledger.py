@@ -1,27 +1,27 @@
 """The ledger: `tickets.events` as Parquet files, every offset exactly once.
 
-Owns: reading the topic and deciding from where. The position comes from the files (ledger_files.py); the group's
-committed offsets only show operators the lag. One process reads all partitions, assigned by hand: there is no group to
-rebalance, and the lock on the folder keeps a second writer away. Kafka away: it waits, for ever.
+Owns: the rhythm, from records to files. ledger_reader.py reads, ledger_rows.py says what may go in, and ledger_files.py
+writes; how far the ledger has come is known from its files alone. One process reads all partitions: there is no group
+to rebalance, and the lock on the folder keeps a second writer away. Kafka away: it waits, for ever.
 """
 
 import asyncio
 import logging
 import signal
 import time
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaConnectionError, KafkaError
+from aiokafka import ConsumerRecord
+from aiokafka.errors import KafkaError
 
-from silofrei.routing.metrics import CONSUMER_LAG, DEPENDENCY_UP, LEDGER_ROWS, RETRIES, Dependency
+from silofrei.routing.metrics import DEPENDENCY_UP, LEDGER_ROWS, RETRIES, Dependency
 from silofrei.schemas.settings import Settings
 from silofrei.streams.backoff import Backoff
-from silofrei.streams.kafka_clients import admin_client, aiokafka_options
-from silofrei.streams.ledger_files import LedgerError, LedgerFiles
+from silofrei.streams.kafka_clients import admin_client
+from silofrei.streams.ledger_files import LedgerFiles
+from silofrei.streams.ledger_reader import LedgerReader
 from silofrei.streams.ledger_rows import UNREADABLE, ledger_row
 from silofrei.streams.metrics_port import serve_metrics
 from silofrei.streams.topics import Topics
@@ -31,13 +31,10 @@ log = logging.getLogger(__name__)
 _ASK_MS = 250
 """Longest wait for new records; also how soon a stop is noticed."""
 _FETCH_RECORDS = 5000
-_METADATA_MS = 30_000
-"""How soon new partitions are noticed."""
-_ANSWER_SECONDS = 15.0
-_LAST_SECONDS = 3.0
-"""Longest wait for Kafka when ending; all that counts is in the files by then."""
 _LOOK_SECONDS = 5.0
 """How often the lag is measured while nothing comes."""
+_LAST_SECONDS = 3.0
+"""Longest wait for Kafka when ending; all that counts is in the files by then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +64,6 @@ class Ledger:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._settings = settings
-        self._topics = Topics(settings)
         self._files = files
         self._flush_when = flush
         self._monotonic = monotonic
@@ -82,136 +78,45 @@ class Ledger:
         """
         backoff = Backoff(self._settings.retry_cap)
         while not stop.is_set():
+            reader = LedgerReader(self._settings, self._files)
             try:
-                await self._follow(stop, backoff)
+                await self._follow(reader, stop, backoff)
             except (KafkaError, OSError, TimeoutError) as error:
-                # Rows that were read are good whatever became of the connection.
-                await self._write()
                 DEPENDENCY_UP.labels(Dependency.KAFKA).set(0)
                 RETRIES.labels(Dependency.KAFKA).inc()
-                log.warning("Kafka: %s; trying again", str(error) or type(error).__name__)
+                log.warning("kafka is away: %s; trying again", str(error) or type(error).__name__)
                 await backoff.pause(stop)
+            finally:
+                # Rows that were read are good whatever became of the connection.
+                await self._write()
+                await reader.close()
 
-    async def _follow(self, stop: asyncio.Event, backoff: Backoff) -> None:
-        consumer = AIOKafkaConsumer(
-            **aiokafka_options(self._settings),
-            group_id=self._topics.ledger_group,
-            enable_auto_commit=False,
-            auto_offset_reset="none",
-            metadata_max_age_ms=_METADATA_MS,
-        )
-        try:
-            async with asyncio.timeout(_ANSWER_SECONDS):
-                await consumer.start()
-            assigned = await self._assign(consumer)
-            looked = self._monotonic()
-            while not stop.is_set():
-                DEPENDENCY_UP.labels(Dependency.KAFKA).set(1)
-                backoff.reset()
-                self._take(await consumer.getmany(timeout_ms=_ASK_MS, max_records=_FETCH_RECORDS))
-                if self._due():
-                    await self._write()
-                    looked = 0.0
-                if self._monotonic() - looked >= _LOOK_SECONDS:
-                    await self._show_lag(consumer, assigned)
-                    looked = self._monotonic()
-                if consumer.partitions_for_topic(self._topics.events) != {tp.partition for tp in assigned}:
-                    await self._write()
-                    assigned = await self._assign(consumer)
-            await self._write()
-            await self._show_lag(consumer, assigned, seconds=_LAST_SECONDS)
-        finally:
-            with suppress(TimeoutError, KafkaError):
-                async with asyncio.timeout(_LAST_SECONDS):
-                    await consumer.stop()
+    async def _follow(self, reader: LedgerReader, stop: asyncio.Event, backoff: Backoff) -> None:
+        await reader.open()
+        looked = self._monotonic()
+        while not stop.is_set() and not reader.outgrown:
+            DEPENDENCY_UP.labels(Dependency.KAFKA).set(1)
+            backoff.reset()
+            self._take(await reader.fetch(_ASK_MS, _FETCH_RECORDS))
+            due = self._due()
+            if due:
+                await self._write()
+            if due or self._monotonic() - looked >= _LOOK_SECONDS:
+                await reader.show_lag()
+                looked = self._monotonic()
+        await self._write()
+        await reader.show_lag(_LAST_SECONDS)
 
-    async def _assign(self, consumer: AIOKafkaConsumer) -> list[TopicPartition]:
-        """Assign all partitions of the topic, each from where its files end."""
-        topic = self._topics.events
-        found = await self._partitions(consumer, topic)
-        gone = set(self._files.partitions()) - found
-        if gone:
-            raise LedgerError(self._recreated(f"has no partition {min(gone)}, the ledger has"))
-        partitions = [TopicPartition(topic, partition) for partition in sorted(found)]
-        async with asyncio.timeout(_ANSWER_SECONDS):
-            begins = await consumer.beginning_offsets(partitions)
-            ends = await consumer.end_offsets(partitions)
-        starts = {tp: await self._start(consumer, tp, begins[tp], ends[tp]) for tp in partitions}
-        consumer.assign(partitions)
-        for tp, start in starts.items():
-            consumer.seek(tp, start)
-        log.info("following %s from %s", topic, ", ".join(f"{tp.partition}:{at}" for tp, at in starts.items()))
-        return partitions
-
-    async def _partitions(self, consumer: AIOKafkaConsumer, topic: str) -> set[int]:
-        """The topic's partitions; a consumer learns only of topics that it has something of."""
-        any_partition = TopicPartition(topic, 0)
-        consumer.assign([any_partition])
-        consumer.seek(any_partition, 0)
-        consumer.pause(any_partition)
-        for _ in range(20):
-            found: set[int] | None = consumer.partitions_for_topic(topic)
-            if found:
-                return found
-            await asyncio.sleep(0.1)
-        raise KafkaConnectionError(f"topic {topic} is missing; `silofrei topics` creates it")
-
-    async def _start(self, consumer: AIOKafkaConsumer, tp: TopicPartition, begin: int, end: int) -> int:
-        ours = self._files.end(tp.partition)
-        if ours is None:
-            if begin > 0:
-                log.warning(
-                    "partition %d: the ledger begins at offset %d, Kafka has deleted what was before", *tp[1:], begin
-                )
-            return begin
-        if ours > end:
-            raise LedgerError(
-                self._recreated(f"ends at offset {end} in partition {tp.partition}, the ledger at {ours}")
-            )
-        if ours < begin:
-            log.error(
-                "partition %d: offsets %d to %d were deleted by Kafka's retention before the ledger read them; "
-                "raise SILOFREI_RETENTION_EVENTS_HOURS (-1 keeps all)",
-                tp.partition,
-                ours,
-                begin - 1,
-            )
-            await asyncio.to_thread(self._files.write_gap, tp.partition, begin)
-            return begin
-        await self._compare_last(consumer, tp, begin)
-        return ours
-
-    async def _compare_last(self, consumer: AIOKafkaConsumer, tp: TopicPartition, begin: int) -> None:
-        """A topic that was deleted and filled again may be as long as the old one; its events are others."""
-        last = self._files.last_row(tp.partition)
-        if last is None or last.offset < begin:
-            return
-        consumer.assign([tp])
-        consumer.seek(tp, last.offset)
-        async with asyncio.timeout(_ANSWER_SECONDS):
-            record = await consumer.getone(tp)
-        found = ledger_row(record.offset, record.value).get("event_id")
-        if record.offset == last.offset and found != last.event_id:
-            what = f"has another event at offset {last.offset} of partition {tp.partition} than the ledger"
-            raise LedgerError(self._recreated(what))
-
-    def _recreated(self, difference: str) -> str:
-        return (
-            f"topic {self._topics.events} {difference}: it was created anew, or the ledger belongs to another cluster. "
-            "Move the ledger's folder away (its history stays readable there) and start again, "
-            "or correct SILOFREI_KAFKA or SILOFREI_LEDGER"
-        )
-
-    def _take(self, fetched: dict[TopicPartition, list[Any]]) -> None:
-        for tp, records in fetched.items():
+    def _take(self, fetched: Mapping[int, Sequence[ConsumerRecord]]) -> None:
+        for partition, records in fetched.items():
             added = [ledger_row(record.offset, record.value) for record in records]
-            self._rows.setdefault(tp.partition, []).extend(added)
+            self._rows.setdefault(partition, []).extend(added)
             unreadable = [row["offset"] for row in added if row["type"] == UNREADABLE]
             if unreadable:
                 log.error(
                     "partition %d: %d records, the first at offset %d, are no events that this version reads; "
                     "their offsets are kept, reports leave them out",
-                    tp.partition,
+                    partition,
                     len(unreadable),
                     unreadable[0],
                 )
@@ -226,7 +131,8 @@ class Ledger:
 
     async def _write(self) -> None:
         rows, self._rows, self._since = self._rows, {}, None
-        await asyncio.to_thread(self._write_files, rows)
+        if rows:
+            await asyncio.to_thread(self._write_files, rows)
 
     def _write_files(self, rows: dict[int, list[dict[str, Any]]]) -> None:
         for partition, added in rows.items():
@@ -235,19 +141,6 @@ class Ledger:
             joined = self._files.join_small(partition)
             if joined:
                 log.info("partition %d: joined small files into %s", partition, joined.name)
-
-    async def _show_lag(
-        self, consumer: AIOKafkaConsumer, assigned: Iterable[TopicPartition], *, seconds: float = _ANSWER_SECONDS
-    ) -> None:
-        """Tell operators how far we are; also notices a Kafka that is away, which the fetches would hide."""
-        async with asyncio.timeout(seconds):
-            ends = await consumer.end_offsets(list(assigned))
-            done = {tp: self._files.end(tp.partition) for tp in assigned}
-            committed = {tp: end for tp, end in done.items() if end is not None}
-            if committed:
-                await consumer.commit(committed)
-        for tp, end in ends.items():
-            CONSUMER_LAG.labels(tp.topic, tp.partition).set(max(0, end - (done[tp] or 0)))
 
 
 def run_ledger(settings: Settings) -> int:
