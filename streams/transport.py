@@ -17,10 +17,13 @@ from aiokafka.errors import IllegalStateError
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Transport
 from faust.types import TP, AppT, ConsumerMessage, Message
 from faust.types.tuples import ack_lock
+from mode import get_logger
 from mode.utils.futures import notify
 
 from silofrei.streams.fetches import Fetch, OffsetLedger
 
+log = get_logger("faust.silofrei")
+"""A child of Faust's logger, so that one level rules both."""
 _FIGHT_SECONDS = 60.0
 """Memberships lost within this time belong to one fight."""
 _NEWCOMER_SECONDS = 8.0
@@ -72,6 +75,7 @@ class Evictions:
 class BatchConsumerThread(AIOKafkaConsumerThread):
     """The thread that talks to Kafka: fetches enter the ledger here, in the step that takes them from the client."""
 
+    logger = log
     consumer: "BatchConsumer"
 
     async def on_start(self) -> None:
@@ -143,6 +147,7 @@ class BatchConsumer(Consumer):
         evicted: another worker has this one's place in the group.
     """
 
+    logger = log
     _thread: BatchConsumerThread
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -6,6 +6,7 @@ Owns: signals, the order of starting and stopping, the watchdog's verdict, the m
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import signal
@@ -90,6 +91,14 @@ def _use_uvloop() -> None:
         mode.loop.use("uvloop")
 
 
+def _spare_the_collector() -> None:
+    # What is loaded by now stays for good, and what a batch makes has no cycles: looking through all of it every few
+    # hundred objects costs a tenth of the worker's time.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
+
+
 async def _work(settings: Settings, config: Config, classifier: Classifying) -> int:
     stop = asyncio.Event()
     _on_signals(stop)
@@ -111,6 +120,7 @@ async def _work(settings: Settings, config: Config, classifier: Classifying) -> 
         await _begin(settings, config, queue, stop)
         from silofrei.streams.worker_app import build_app
 
+        _spare_the_collector()
         return await _run(settings, build_app(settings, router), watchdog, queue, stop)
     except GivenUp:
         return 0

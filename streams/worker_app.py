@@ -15,6 +15,7 @@ from faust.types.auth import CredentialsT
 
 from silofrei.routing.metrics import BATCH_SECONDS
 from silofrei.schemas.settings import Settings
+from silofrei.streams import transport
 from silofrei.streams.apply import Router
 from silofrei.streams.backoff import Backoff
 from silofrei.streams.fetches import Fetch
@@ -31,6 +32,8 @@ _FETCH_BYTES = 1_048_576
 
 class WorkerApp(faust.App):
     """A Faust app without tables, so without folders of its own."""
+
+    logger = transport.log
 
     def _create_directories(self) -> None:
         """Faust keeps tables there."""
@@ -49,6 +52,8 @@ def build_app(settings: Settings, router: Router) -> WorkerApp:
         consumer_auto_offset_reset="earliest",
         consumer_max_fetch_size=_FETCH_BYTES,
         broker_commit_interval=1.0,
+        # A request that hangs on a dying broker holds its partitions back for so long.
+        broker_request_timeout=30.0,
         broker_session_timeout=15.0,
         broker_heartbeat_interval=3.0,
         # A worker without partitions, or with full buffers, does not poll; it must not be thrown out for that.
