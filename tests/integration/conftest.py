@@ -1,4 +1,4 @@
-"""A worker's surroundings: real Kafka, real Redis, the real command; and questions about what became of mentions."""
+"""Surroundings of workers and relays: real Kafka, real Redis, the real command; and what became of mentions."""
 
 import asyncio
 import json
@@ -9,7 +9,7 @@ import sys
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -30,15 +30,15 @@ from silofrei.streams.topics import Topics, provision
 SOURCE = "https://forum.nordwind.example"
 
 
-class WorkerProcess:
-    """One `silofrei worker`."""
+class PartProcess:
+    """One long-running part: `silofrei worker` or `silofrei relay`."""
 
-    def __init__(self, environment: dict[str, str], log: Path, metrics_port: int) -> None:
+    def __init__(self, part: str, environment: dict[str, str], log: Path, metrics_port: int) -> None:
         self.log = log
         self.metrics_port = metrics_port
         with log.open("ab") as stream:
             self._popen = subprocess.Popen(
-                [sys.executable, "-m", "silofrei.deploy.cli.main", "worker"],
+                [sys.executable, "-m", "silofrei.deploy.cli.main", part],
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=stream,
@@ -83,36 +83,53 @@ class WorkerProcess:
 
 
 class Surroundings:
-    """Topics of its own on a Kafka, a Redis of its own, and any number of workers."""
+    """Topics of its own on a Kafka, a Redis of its own, any number of workers and relays."""
 
     def __init__(self, kafka: str, redis: LocalRedis, prefix: str, folder: Path, settings: Settings) -> None:
         self.kafka, self.redis, self.prefix, self.folder, self.settings = kafka, redis, prefix, folder, settings
         self.topics = Topics(settings)
-        self.workers: list[WorkerProcess] = []
+        self.parts: list[PartProcess] = []
         provision(settings, Config())
 
-    def worker(self, slot: str = "0", *, ready: bool = True, **values: object) -> WorkerProcess:
+    def worker(self, slot: str = "0", *, ready: bool = True, **values: object) -> PartProcess:
         """Start a worker; `values` are further settings."""
+        started = self._start("worker", {"worker_slot": slot, **values})
+        if ready:
+            self.wait_for(lambda: "The worker is ready" in started.says(), 30, started)
+        return started
+
+    def relay(self, **values: object) -> PartProcess:
+        """Start a relay; `values` are further settings."""
+        return self._start("relay", values)
+
+    def _start(self, part: str, values: Mapping[str, object]) -> PartProcess:
         (port,) = free_ports(1)
+        given = {"metrics_port": port, **values}
+        log = self.folder / f"{part}-{len(self.parts)}.log"
+        started = PartProcess(part, self._environment(given), log, int(str(given["metrics_port"])))
+        self.parts.append(started)
+        return started
+
+    def _environment(self, values: Mapping[str, object]) -> dict[str, str]:
         given = {
             "kafka": self.settings.kafka,
             "kafka_memory": self.settings.kafka_memory,
             "redis": self.redis.url,
             "topic_prefix": self.prefix,
-            "worker_slot": slot,
-            "metrics_port": port,
             "retry_cap": 0.5,
             **values,
         }
-        environment = {**os.environ, **{f"SILOFREI_{name.upper()}": str(value) for name, value in given.items()}}
-        log = self.folder / f"worker-{len(self.workers)}.log"
-        started = WorkerProcess(environment, log, int(str(given["metrics_port"])))
-        self.workers.append(started)
-        if ready:
-            self.wait_for(lambda: "The worker is ready" in started.says(), 30, started)
-        return started
+        return {**os.environ, **{f"SILOFREI_{name.upper()}": str(value) for name, value in given.items()}}
 
-    def wait_for(self, true: Callable[[], object], seconds: float, worker: WorkerProcess | None = None) -> None:
+    def command(self, *arguments: str, **values: object) -> "subprocess.CompletedProcess[str]":
+        """Run `silofrei ARGUMENTS` to its end, as a person does."""
+        argv = [sys.executable, "-m", "silofrei.deploy.cli.main", *arguments]
+        environment = self._environment(values)
+        return subprocess.run(
+            argv, env=environment, cwd=self.folder, capture_output=True, text=True, timeout=60, check=False
+        )
+
+    def wait_for(self, true: Callable[[], object], seconds: float, worker: PartProcess | None = None) -> None:
         """Wait until it is so; fails when it is not in time, or the worker has ended."""
         until = time.monotonic() + seconds
         while not true():
@@ -243,9 +260,9 @@ def surround(
 
     yield make
     for one in made:
-        for worker in one.workers:
-            if worker.running:
-                worker.kill()
+        for part in one.parts:
+            if part.running:
+                part.kill()
 
 
 @pytest.fixture
