@@ -1,8 +1,8 @@
 """The ledger's files: written so that a crash at any moment leaves either the old state or the new one.
 
-Owns: the lock, the check and the healing at start, writing, and joining small files. Refuses: Kafka. The files are the
-truth about how far the ledger has come; `schemas/ledger.py` names them. Every file is written beside its place, forced
-to disk and renamed, so a name stands for a whole file.
+Owns: the lock, writing, and joining small files; ledger_recovery.py checks and heals at start. Refuses: Kafka. The
+files are the truth about how far the ledger has come; `schemas/ledger.py` names them. Every file is written beside
+its place, forced to disk and renamed, so a name stands for a whole file.
 """
 
 import errno
@@ -12,15 +12,14 @@ import os
 import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import pairwise
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from silofrei.schemas.ledger import EVENTS_FOLDER, Part, part_of, partition_folder, partition_of, uncovered
-from silofrei.schemas.settings import ConfigurationError
+from silofrei.schemas.ledger import EVENTS_FOLDER, Part, partition_folder, partition_of
+from silofrei.streams.ledger_recovery import TOPIC_KEY, UNFINISHED, LedgerError, force, recover, remove
 from silofrei.streams.ledger_rows import SCHEMA, ledger_table
 
 log = logging.getLogger(__name__)
@@ -32,11 +31,6 @@ SMALL_BYTES = 4 * 1024 * 1024
 _JOIN_WINDOW = 1000
 """Only so many of the newest files are looked at: older ones were joined when they were new."""
 _ROW_GROUP = 50_000
-_TOPIC_KEY = b"silofrei.topic"
-
-
-class LedgerError(ConfigurationError):
-    """The ledger cannot go on by itself; the message names the file or offset and the fix."""
 
 
 class LastRow(NamedTuple):
@@ -57,7 +51,7 @@ class LedgerFiles:
     def __init__(self, folder: Path, topic: str) -> None:
         self._folder = folder
         self._events = folder / EVENTS_FOLDER
-        self._schema = SCHEMA.with_metadata({_TOPIC_KEY: topic.encode()})
+        self._schema = SCHEMA.with_metadata({TOPIC_KEY: topic.encode()})
         self._topic = topic
         self._parts: dict[int, list[Part]] = {}
 
@@ -74,7 +68,8 @@ class LedgerFiles:
             self._take(lock)
             with self._usable():
                 found = [partition_of(folder.name) for folder in self._events.iterdir() if folder.is_dir()]
-                self._parts = {partition: self._recover(partition) for partition in found if partition is not None}
+                partitions = sorted(partition for partition in found if partition is not None)
+                self._parts = {one: recover(self._folder_of(one), self._topic) for one in partitions}
             yield self
 
     def partitions(self) -> list[int]:
@@ -140,7 +135,7 @@ class LedgerFiles:
             joined = Part(old[0].start, old[-1].end)
             with self._replacing(partition, joined) as file:
                 self._copy(partition, old, file)
-            self._remove(partition, old)
+            remove(self._folder_of(partition), old)
         first = parts.index(old[0])
         parts[first : first + len(old)] = [joined]
         return joined
@@ -154,8 +149,11 @@ class LedgerFiles:
                 return run
         return []
 
+    def _folder_of(self, partition: int) -> Path:
+        return self._events / partition_folder(partition)
+
     def _path(self, partition: int, part: Part) -> Path:
-        return self._events / partition_folder(partition) / part.name
+        return self._folder_of(partition) / part.name
 
     def _take(self, lock: IO[str]) -> None:
         try:
@@ -173,72 +171,6 @@ class LedgerFiles:
         lock.write(f"process {os.getpid()} on {socket.gethostname()}\n")
         lock.flush()
 
-    def _recover(self, partition: int) -> list[Part]:
-        folder = self._events / partition_folder(partition)
-        found: list[Part] = []
-        for path in sorted(folder.iterdir()):
-            part = part_of(path.name)
-            if part is not None:
-                found.append(part)
-            elif path.suffix == ".tmp":
-                log.info("removing %s, which a crash left unfinished", path)
-                path.unlink()
-            else:
-                log.warning("%s is no file of the ledger; it is left alone", path)
-        parts = uncovered(found)
-        for before, after in pairwise(parts):
-            self._check_border(folder, before, after)
-        self._check_newest(partition, parts)
-        covered = [part for part in found if part not in parts]
-        if covered:
-            self._finish_join(partition, parts, covered)
-        return parts
-
-    def _check_border(self, folder: Path, before: Part, after: Part) -> None:
-        if after.start < before.end:
-            raise LedgerError(
-                f"{folder}: {before.name} and {after.name} overlap, so one of them is not from this ledger; "
-                "move the wrong one out of the folder and start again"
-            )
-        if after.start > before.end:
-            raise LedgerError(
-                f"{folder}: no file covers the offsets from {before.end} to {after.start - 1}; put the missing file "
-                f"back, or move all files from {after.name} on away: they are then read from Kafka again"
-            )
-
-    def _check_newest(self, partition: int, parts: Sequence[Part]) -> None:
-        if not parts or parts[-1].gap:
-            return
-        topic = (self._footer(partition, parts[-1]).metadata or {}).get(_TOPIC_KEY, b"").decode()
-        if topic != self._topic:
-            raise LedgerError(
-                f"{self._folder}: this ledger belongs to topic '{topic}', not to '{self._topic}'; "
-                "set SILOFREI_LEDGER to another folder or correct SILOFREI_TOPIC_PREFIX"
-            )
-
-    def _finish_join(self, partition: int, parts: Sequence[Part], covered: Sequence[Part]) -> None:
-        """A crash came between the joined file and the removal of its parts; the joined one is whole by its name."""
-        for whole in parts:
-            inside = [part for part in covered if whole.covers(part)]
-            rows = sum(self._row_count(partition, part) for part in uncovered(inside))
-            if inside and self._row_count(partition, whole) < rows:
-                raise LedgerError(
-                    f"{self._path(partition, whole)}: has fewer rows than the files that it covers; "
-                    "move it out of the folder and start again"
-                )
-        log.info("partition %d: removing %d files that a joined one covers", partition, len(covered))
-        self._remove(partition, covered)
-
-    def _row_count(self, partition: int, part: Part) -> int:
-        return 0 if part.gap else int(self._footer(partition, part).num_rows)
-
-    def _footer(self, partition: int, part: Part) -> pq.FileMetaData:
-        path = self._path(partition, part)
-        try:
-            return pq.read_metadata(path)
-        except pa.ArrowInvalid as error:
-            raise LedgerError(f"{path}: damaged ({error}); remove it, it is then read from Kafka again") from None
-
     def _copy(self, partition: int, parts: Sequence[Part], file: IO[bytes]) -> None:
         waiting: list[pa.Table] = []
         with pq.ParquetWriter(file, self._schema, compression="zstd") as writer:
@@ -250,25 +182,20 @@ class LedgerFiles:
             if waiting:
                 writer.write_table(pa.concat_tables(waiting))
 
-    def _remove(self, partition: int, parts: Sequence[Part]) -> None:
-        for part in parts:
-            self._path(partition, part).unlink()
-        _force(self._events / partition_folder(partition))
-
     @contextmanager
     def _replacing(self, partition: int, part: Part) -> Iterator[IO[bytes]]:
         """A file to write that takes the part's name once it is whole and on disk."""
         path = self._path(partition, part)
         if not path.parent.is_dir():
             path.parent.mkdir()
-            _force(self._events)
-        unfinished = path.with_name(f"{path.name}.tmp")
+            force(self._events)
+        unfinished = path.with_name(path.name + UNFINISHED)
         with unfinished.open("wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
         unfinished.replace(path)
-        _force(path.parent)
+        force(path.parent)
 
     @contextmanager
     def _usable(self) -> Iterator[None]:
@@ -279,12 +206,3 @@ class LedgerFiles:
                 f"{self._folder}: cannot be written: {error.strerror or error}; check space and rights, "
                 "or set SILOFREI_LEDGER to another folder"
             ) from None
-
-
-def _force(folder: Path) -> None:
-    """Make names of files that were added or removed safe from a power cut."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

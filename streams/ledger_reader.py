@@ -17,7 +17,8 @@ from aiokafka.errors import KafkaConnectionError, KafkaError
 from silofrei.routing.metrics import CONSUMER_LAG
 from silofrei.schemas.settings import Settings
 from silofrei.streams.kafka_clients import aiokafka_options
-from silofrei.streams.ledger_files import LedgerError, LedgerFiles
+from silofrei.streams.ledger_files import LedgerFiles
+from silofrei.streams.ledger_recovery import LedgerError
 from silofrei.streams.ledger_rows import ledger_row
 from silofrei.streams.topics import Topics
 

@@ -18,7 +18,8 @@ from silofrei.schemas.settings import Settings
 from silofrei.streams import ledger_files
 from silofrei.streams.kafka_clients import aiokafka_producer_options
 from silofrei.streams.ledger import Flush, Ledger
-from silofrei.streams.ledger_files import LedgerError, LedgerFiles
+from silofrei.streams.ledger_files import LedgerFiles
+from silofrei.streams.ledger_recovery import LedgerError
 from silofrei.streams.topics import Topics, provision
 
 

@@ -10,7 +10,8 @@ import pytest
 
 from silofrei.schemas.ledger import EVENTS_FOLDER, Part, part_of, partition_of, uncovered
 from silofrei.streams import ledger_files
-from silofrei.streams.ledger_files import LedgerError, LedgerFiles
+from silofrei.streams.ledger_files import LedgerFiles
+from silofrei.streams.ledger_recovery import LedgerError
 
 TOPIC = "tickets.events"
 
