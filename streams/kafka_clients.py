@@ -114,10 +114,20 @@ def admin_client(settings: Settings) -> Iterator[KafkaAdminClient]:
 
 
 def unreachable(settings: Settings, error: BaseException) -> ConfigurationError:
-    """The error for people when no broker can be spoken to."""
+    """The error for people when no broker can be spoken to.
+
+    Args:
+        settings: where the brokers should be.
+        error: an OSError where none could be connected to; another one where the connection led to nothing.
+    """
+    fix = "start Kafka (`silofrei up` brings its own) or correct the address"
+    if not isinstance(error, OSError):
+        fix += "; where it is right, check SILOFREI_KAFKA_SECURITY"
+        if settings.kafka_security != "PLAINTEXT":
+            fix += ", SILOFREI_KAFKA_CA, SILOFREI_KAFKA_USERNAME and SILOFREI_KAFKA_PASSWORD"
     return ConfigurationError(
-        f"SILOFREI_KAFKA={settings.kafka!r}: no broker answers over {settings.kafka_security} ({_first_line(error)}); "
-        "start Kafka (`silofrei up` brings its own) or correct the address"
+        f"SILOFREI_KAFKA={settings.kafka!r}: no broker answers over {settings.kafka_security} "
+        f"({_first_line(error)}); {fix}"
     )
 
 

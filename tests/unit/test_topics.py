@@ -1,9 +1,18 @@
 from base64 import b64encode
 from datetime import UTC, datetime
 
+from kafka.errors import KafkaTimeoutError
+
 from silofrei.schemas.config import parse_config
 from silofrei.schemas.dead_letter import DeadLetter, Origin
 from silofrei.schemas.names import DeadLetterReason
+from silofrei.streams.kafka_clients import (
+    aiokafka_options,
+    aiokafka_producer_options,
+    kafka_python_options,
+    kafka_python_producer_options,
+    unreachable,
+)
 from silofrei.streams.topics import Topics, dead_letter_bytes, plan, raw_record_bytes
 
 
@@ -61,3 +70,33 @@ def test_a_dead_letter_of_the_largest_record_fits_its_topic(make_settings):
     )
     written = letter.model_dump_json().encode()
     assert len(b64encode(record)) < len(written) < dead_letter_bytes(settings)
+
+
+def test_a_broker_that_does_not_let_us_in_is_told_from_one_that_is_not_there(make_settings):
+    settings = make_settings(kafka_security="SASL_SSL", kafka_username="silofrei", kafka_password="secret")
+    there = str(unreachable(settings, KafkaTimeoutError("Unable to bootstrap")))
+    assert "no broker answers over SASL_SSL" in there
+    assert "SILOFREI_KAFKA_PASSWORD" in there
+    away = str(unreachable(settings, ConnectionRefusedError(111, "Connection refused")))
+    assert "PASSWORD" not in away
+    assert "correct the address" in away
+    assert "secret" not in there + away
+
+
+def test_the_clients_get_the_security_that_the_settings_name(make_settings):
+    plain = make_settings(kafka="a:1,b:2")
+    assert aiokafka_options(plain)["bootstrap_servers"] == ["a:1", "b:2"]
+    assert "sasl_mechanism" not in aiokafka_options(plain)
+    secure = make_settings(kafka_security="SASL_SSL", kafka_username="silofrei", kafka_password="secret")
+    for options in (aiokafka_options(secure), kafka_python_options(secure)):
+        assert options["security_protocol"] == "SASL_SSL"
+        assert options["sasl_mechanism"] == "SCRAM-SHA-512"
+        assert options["sasl_plain_username"] == "silofrei"
+        assert options["sasl_plain_password"] == "secret"
+        assert options["ssl_context"].check_hostname
+
+
+def test_the_memory_cluster_gets_no_idempotent_producer(make_settings):
+    for settings, idempotent in ((make_settings(), True), (make_settings(kafka_memory=True), False)):
+        assert aiokafka_producer_options(settings, max_request_size=9)["enable_idempotence"] is idempotent
+        assert kafka_python_producer_options(settings, max_request_size=9)["enable_idempotence"] is idempotent
