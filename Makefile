@@ -19,7 +19,7 @@ test: lint services ## Lint, types, architecture and all tests; installs what th
 	@$(BIN)/python -m pytest $(ARGS)
 
 unit: $(VENV)/dev ## The fast tests alone
-	@$(BIN)/python -m pytest tests/unit $(ARGS)
+	@$(BIN)/python -m pytest tests/unit -m "not slow" $(ARGS)
 
 lint: $(VENV)/dev build/tree ## ruff, mypy --strict and import-linter
 	@$(BIN)/ruff check .

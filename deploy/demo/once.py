@@ -38,7 +38,8 @@ async def run_once(
     totals: list[Total] = []
 
     async def work(_: Instance) -> None:
-        await play(system.settings, _now, speed=None)
+        # The first one waits for the worker to join its group; the others shall show the path alone.
+        await play(system.settings, _now, speed=None, after_first=lambda: _finished(system.settings, config))
         await _finished(system.settings, config)
         totals.append(await asyncio.to_thread(_read, system.settings, config))
 

@@ -1,7 +1,7 @@
 """Plays the sample feed into `mentions.raw`, in life's pace or as fast as the broker takes it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 
@@ -17,13 +17,20 @@ LENGTH = timedelta(seconds=max(row.at for row in rows()) + 5)
 """How long the feed lasts in life's pace."""
 
 
-async def play(settings: Settings, clock: Callable[[], datetime], *, speed: float | None) -> int:
+async def play(
+    settings: Settings,
+    clock: Callable[[], datetime],
+    *,
+    speed: float | None,
+    after_first: Callable[[], Awaitable[None]] | None = None,
+) -> int:
     """Produce the whole feed once and wait until the broker has it.
 
     Args:
         settings: where Kafka is.
         clock: the current moment.
         speed: how much faster than life; None is as fast as the broker takes it.
+        after_first: waited for between the first delivery and the others.
 
     Returns:
         How many deliveries were sent.
@@ -39,6 +46,9 @@ async def play(settings: Settings, clock: Callable[[], datetime], *, speed: floa
                 await asyncio.sleep(max(0.0, (due - clock()).total_seconds()))
             value = _received(entry, clock())
             sent.append(await producer.send(Topics(settings).raw, value=value, key=entry.key.encode()))
+            if after_first is not None and len(sent) == 1:
+                await sent[0]
+                await after_first()
         await asyncio.gather(*sent)
     return len(sent)
 
