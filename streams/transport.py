@@ -165,7 +165,7 @@ class BatchConsumer(Consumer):
             tp.topic,
             tp.partition,
             record.last_offset,
-            last.timestamp / 1000.0,
+            (last.timestamp or 0) / 1000.0,
             last.timestamp_type,
             None,  # headers
             None,  # key
