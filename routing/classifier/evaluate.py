@@ -1,15 +1,24 @@
-"""How good the classifier is: macro-F1, per class, the surest half, calibration."""
+"""How good a classifier is: macro-F1, per class, the surest half, calibration."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from silofrei.routing.classifier.corpus_rows import Row
 from silofrei.routing.classifier.lexicon import LABELS
+from silofrei.routing.classifier.model import TextInput
 
 BINS = 10
+
+
+class Judge(Protocol):
+    """A classifier that gives its probabilities."""
+
+    def probabilities(self, inputs: Sequence[TextInput]) -> NDArray[np.float64]:
+        """(texts, labels) in the order of `Label`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +31,7 @@ class Evaluation:
         macro_f1: mean of the labels' F1.
         f1: by label.
         surest_half: accuracy on the half with the highest best score.
-        calibration_error: expected difference between score and frequency, ten bins.
+        calibration_error: expected difference between best score and frequency of being right, in ten bins.
     """
 
     texts: int
@@ -33,8 +42,17 @@ class Evaluation:
     calibration_error: float
 
 
-def evaluate(rows: Sequence[Row], probabilities: NDArray[np.float32]) -> Evaluation:
-    """Figures for `probabilities` (texts, labels) against the rows' labels.
+def evaluate(classifier: Judge, rows: Sequence[Row]) -> Evaluation:
+    """Figures of `classifier` on these rows; it is not told their language.
+
+    Raises:
+        ValueError: there are no rows.
+    """
+    return figures(rows, classifier.probabilities([TextInput(row.text) for row in rows]))
+
+
+def figures(rows: Sequence[Row], probabilities: NDArray[np.float64]) -> Evaluation:
+    """Figures of `probabilities` (rows, labels).
 
     Raises:
         ValueError: there are no rows.
@@ -48,8 +66,8 @@ def evaluate(rows: Sequence[Row], probabilities: NDArray[np.float32]) -> Evaluat
     f1 = {}
     for number, label in enumerate(LABELS):
         both = int(((best == number) & (truth == number)).sum())
-        all_ = int((best == number).sum() + (truth == number).sum())
-        f1[label.value] = round(2 * both / all_, 4) if all_ else 0.0
+        either = int((best == number).sum() + (truth == number).sum())
+        f1[label.value] = round(2 * both / either, 4) if either else 0.0
     order = np.argsort(-sure, kind="stable")[: max(1, len(rows) // 2)]
     bins = np.minimum((sure * BINS).astype(int), BINS - 1)
     gap = sum(

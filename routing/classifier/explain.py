@@ -1,64 +1,141 @@
-"""Which words decided: the strongest words of a text for its best label, as spans of the original text."""
+"""Which words decided: what spoke most for a text's best label, as spans of the original text.
+
+A word's weight is what it gives to the best label's logit above the mean of the others: its n-grams, itself, and its
+hints. A phrase of the lexicon is one span. What belongs to no word (style, shares) is in the scores but not here.
+"""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from silofrei.routing.classifier.features import SCALE, Features
 from silofrei.routing.classifier.lexicon import LABELS
-from silofrei.routing.classifier.text import Batch, Folded
-from silofrei.schemas.classification import Evidence
+from silofrei.routing.classifier.text import Batch, Folded, Places
 
 MOST = 4
 """Spans per text."""
-LONGEST = 60
-"""Longest word, in characters, that is shown; what is longer is no word."""
-LEAST = 0.1
+LONGEST = 80
+"""Longest span, in characters; what is longer is no word."""
+LEAST = 0.15
 """Smallest weight, in log odds, that counts as a reason."""
 
+Amounts = NDArray[np.float64]
 
-def evidence(
-    texts: Batch,
-    folded: Sequence[Folded],
-    originals: Sequence[str],
-    parts: NDArray[np.float32],
-    best: NDArray[np.intp],
-) -> list[tuple[Evidence, ...]]:
-    """The words that spoke most for each text's best label, in the order of the text.
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What there is to explain.
+
+    Attributes:
+        texts: the batch.
+        features: of it.
+        positions: (positions, labels) weight of what starts at each position.
+        lengths: (texts,) by which the weights of a text's positions are divided.
+        dense: (dense figures, labels) weights of the model.
+        best: (texts,) number of the best label.
+    """
+
+    texts: Batch
+    features: Features
+    positions: NDArray[np.float32]
+    lengths: Amounts
+    dense: NDArray[np.float32]
+    best: Places
+
+
+def evidence(given: Given, folded: Sequence[Folded], originals: Sequence[str]) -> list[tuple[dict[str, Any], ...]]:
+    """The spans of each text that spoke most for its best label, in the order of the text.
 
     Args:
-        texts: the batch.
-        folded: its texts, for the way back.
+        given: what was found.
+        folded: the texts of the batch, for the way back.
         originals: the texts as they came.
-        parts: (words, labels) what each word gives to the logits.
-        best: (texts,) the best label of each text.
-    """
-    label = best[texts.token_text]
-    size = len(LABELS)
-    own = parts[np.arange(len(parts)), label]
-    # Against the mean of the other labels: what a word gives to all of them decides nothing.
-    weight = own - (parts.sum(axis=1) - own) / (size - 1)
-    sizes = texts.token_ends - texts.token_starts
-    strong = np.flatnonzero((weight >= LEAST) & (sizes <= LONGEST))
-    owner = texts.token_text[strong]
-    # Strongest first within each text; of each, the first few are kept.
-    ranked = np.lexsort((-weight[strong], owner))
-    rank = np.arange(len(ranked)) - np.searchsorted(owner[ranked], owner[ranked])
-    kept = np.sort(strong[ranked[rank < MOST]])
 
-    found: list[list[Evidence]] = [[] for _ in range(texts.size)]
-    text_of = texts.token_text[kept]
-    begins = (texts.token_starts[kept] - texts.starts[text_of]).tolist()
-    ends = (texts.token_ends[kept] - texts.starts[text_of]).tolist()
-    for number, begin, end, amount in zip(text_of.tolist(), begins, ends, weight[kept].tolist(), strict=True):
-        start, stop = folded[number].original(begin), folded[number].original(end)
-        found[number].append(
-            Evidence(
-                start=start,
-                end=stop,
-                text=originals[number][start:stop],
-                label=LABELS[best[number]],
-                weight=round(amount, 3),
+    Returns:
+        Per text the fields of its `Evidence`.
+    """
+    texts = given.texts
+    found: list[list[dict[str, Any]]] = [[] for _ in range(texts.size)]
+    if len(texts.token_starts):
+        first, last, weight = _spans(given)
+        owner = texts.token_text[first]
+        starts, ends = texts.token_starts[first], texts.token_ends[last]
+        strong = np.flatnonzero((weight >= LEAST) & (ends - starts <= LONGEST))
+        ranked = strong[np.lexsort((-weight[strong], owner[strong]))]
+        rank = np.arange(len(ranked)) - np.searchsorted(owner[ranked], owner[ranked])
+        kept = np.sort(ranked[rank < MOST])
+        offset = texts.starts[owner[kept]]
+        for number, begin, end, amount in zip(
+            owner[kept].tolist(),
+            (starts[kept] - offset).tolist(),
+            (ends[kept] - offset).tolist(),
+            np.round(weight[kept], 3).tolist(),
+            strict=True,
+        ):
+            start, stop = folded[number].original(begin), folded[number].original(end)
+            found[number].append(
+                {
+                    "start": start,
+                    "end": stop,
+                    "text": originals[number][start:stop],
+                    "label": LABELS[given.best[number]],
+                    "weight": amount,
+                }
             )
-        )
     return [tuple(spans) for spans in found]
+
+
+def _spans(given: Given) -> tuple[Places, Places, Amounts]:
+    """First and last word and weight of each span; every word is in one."""
+    texts, hits = given.texts, given.features.hits
+    label = given.best[texts.token_text]
+    weight = _of_ngrams(given, label)
+    hinted = _of_hints(given, label[hits.token])
+    np.add.at(weight, hits.token, hinted)
+    phrase = np.full(len(weight), -1)
+    # Of overlapping phrases the longest makes the span.
+    several = np.flatnonzero((hits.last > hits.token) & (hinted > 0))
+    several = several[np.argsort(hits.last[several] - hits.token[several], kind="stable")]
+    for number, start, last in zip(
+        several.tolist(), hits.token[several].tolist(), hits.last[several].tolist(), strict=True
+    ):
+        phrase[start : last + 1] = number
+    begins = np.flatnonzero(np.concatenate(([True], (phrase[1:] < 0) | (phrase[1:] != phrase[:-1]))))
+    ends = np.concatenate((begins[1:], [len(weight)])) - 1
+    return begins, ends, np.add.reduceat(weight, begins)
+
+
+def _of_ngrams(given: Given, label: Places) -> Amounts:
+    """(words,) what each word's n-grams and itself give."""
+    texts = given.texts
+    owner = np.minimum(np.searchsorted(texts.ends, np.arange(len(texts.codes)), side="right"), texts.size - 1)
+    best = given.best[owner]
+    own = given.positions[np.arange(len(owner)), best]
+    running = np.zeros(len(owner) + 1)
+    np.cumsum(own - (given.positions.sum(axis=1) - own) / (len(LABELS) - 1), out=running[1:])
+    # An n-gram that begins with the character before a word belongs to the word.
+    sums = running[texts.token_ends] - running[texts.token_starts - 1]
+    return np.asarray(sums / given.lengths[texts.token_text])
+
+
+def _of_hints(given: Given, label: Places) -> Amounts:
+    """(hits,) what each hit gives through the sums and through the largest hints."""
+    texts, hits, size = given.texts, given.features.hits, len(LABELS)
+    owner = texts.token_text[hits.token]
+    words = np.maximum(np.bincount(texts.token_text, minlength=texts.size), 1)
+    sums, peaks = _margins(given.dense[:size]), _margins(given.dense[size : 2 * size])
+    total = (hits.hints * sums.T[label]).sum(axis=1) / np.sqrt(words)[owner]
+    peak = (hits.hints > 0) & (hits.hints == given.features.largest[owner])
+    ties = np.zeros((texts.size, size))
+    np.add.at(ties, owner, peak)
+    total += (hits.hints * peak * peaks.T[label] / np.maximum(ties, 1)[owner]).sum(axis=1)
+    return np.asarray(total * SCALE, dtype=np.float64)
+
+
+def _margins(weights: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(figures, labels) weight for each label above the mean of the others."""
+    others = (weights.sum(axis=1, keepdims=True) - weights) / (len(LABELS) - 1)
+    return np.asarray(weights - others, dtype=np.float32)

@@ -10,7 +10,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from silofrei.routing.classifier.text import BORDER, Batch, Flags, Hashes, Places
+from silofrei.routing.classifier.text import BORDER, Batch, Flags, Hashes, Places, batch, fold
 
 Buckets = NDArray[np.uint32]
 
@@ -22,7 +22,7 @@ _NGRAM = np.uint32(0x01000193)
 _SPREAD = np.uint32(0x9E3779B1)
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=4)
 def _powers(size: int) -> tuple[Hashes, Hashes]:
     with np.errstate(over="ignore"):
         up = np.cumprod(np.full(size, _BASE, dtype=np.uint64), dtype=np.uint64)
@@ -38,15 +38,26 @@ def _mix(hashes: Hashes) -> Hashes:
 class Words:
     """Hashes of the batch's words and of stretches within them."""
 
-    def __init__(self, batch: Batch) -> None:
-        size = 1 << max(16, len(batch.codes).bit_length())
+    def __init__(self, texts: Batch) -> None:
+        size = 1 << max(16, len(texts.codes).bit_length())
         up, self._down = _powers(size)
-        self._sums = np.cumsum((batch.codes.astype(np.uint64) + np.uint64(1)) * up[: len(batch.codes)])
-        self.hashes = self.stretch(batch.token_starts, batch.token_ends)
+        self._sums = np.cumsum((texts.codes.astype(np.uint64) + np.uint64(1)) * up[: len(texts.codes)])
+        self.hashes = self.stretch(texts.token_starts, texts.token_ends)
 
     def stretch(self, starts: Places, ends: Places) -> Hashes:
         """Hash of the characters from each start to each end (exclusive); no start is 0."""
         return _mix((self._sums[ends - 1] - self._sums[starts - 1]) * self._down[starts])
+
+
+def find(table: Hashes, hashes: Hashes) -> Places:
+    """Place of each hash in the sorted `table`, -1 where it is not there."""
+    places = np.minimum(np.searchsorted(table, hashes), len(table) - 1)
+    return np.where(table[places] == hashes, places, -1)
+
+
+def hashed(words: str) -> Hashes:
+    """The sorted hashes of a list of words in one string."""
+    return np.unique(Words(batch([fold(words).text])).hashes)
 
 
 def joined(left: Hashes, right: Hashes) -> Hashes:
@@ -54,22 +65,22 @@ def joined(left: Hashes, right: Hashes) -> Hashes:
     return _mix(left * _PAIR + right)
 
 
-def adjacent(batch: Batch) -> Flags:
+def adjacent(texts: Batch) -> Flags:
     """For each word whether the next one follows at once: same text, at most two characters between."""
-    near = np.zeros(len(batch.token_starts), dtype=np.bool_)
+    near = np.zeros(len(texts.token_starts), dtype=np.bool_)
     if len(near) > 1:
-        near[:-1] = (batch.token_text[1:] == batch.token_text[:-1]) & (
-            batch.token_starts[1:] - batch.token_ends[:-1] <= 2
+        near[:-1] = (texts.token_text[1:] == texts.token_text[:-1]) & (
+            texts.token_starts[1:] - texts.token_ends[:-1] <= 2
         )
     return near
 
 
-def ngrams(batch: Batch, orders: tuple[int, ...], bits: int) -> list[Buckets]:
+def ngrams(texts: Batch, orders: tuple[int, ...], bits: int) -> list[Buckets]:
     """Per order the bucket of the n-gram that starts at each position; bucket 0 where there is none.
 
     An n-gram lies in one text and has a space, if any, only at its ends: it is part of one word and its borders.
     """
-    codes, spaces = batch.codes, batch.spaces
+    codes, spaces = texts.codes, texts.spaces
     size = len(codes)
     shift = np.uint32(32 - bits)
     found = []

@@ -1,88 +1,89 @@
 """Which language a text is in: German, English, another one, or none that can be told.
 
-Word frequencies of the training texts, German against English, decide (docs/decisions/0005-language-detection.md). A
-text in a script of another kind, with too few words that either language knows, or with more function words of other
-languages than of these two, is `other`.
+A naive Bayes model over words: those of the training texts and of the lexicon for German and English, the commonest
+function words for 30 other languages (docs/decisions/0005-language-detection.md). A word that no list has speaks for
+another language, and one in another script does so loudly.
 """
 
-import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from importlib.resources import files
 
 import numpy as np
 from numpy.typing import NDArray
 
-from silofrei.routing.classifier.hashing import Words
-from silofrei.routing.classifier.text import Batch, Hashes, batch, fold
+from silofrei.routing.classifier.hashing import Words, find
+from silofrei.routing.classifier.text import Batch, Hashes
 from silofrei.schemas.names import Language
 
-KNOWN_SHARE = 0.34
-"""Least share of words that German or English must know."""
-ENOUGH_WORDS = 3
-"""From so many words on, knowing none of them says something."""
-FOREIGN_WORDS = 2
-"""From so many more function words of other languages than of German and English on, it is another language."""
-_FOREIGN = re.compile(r"[^\W\d_\u0041-\u024f]")
-"""A letter outside of the Latin script."""
+LANGUAGES = (Language.GERMAN, Language.ENGLISH, Language.OTHER)
+PRIOR = np.log((0.47, 0.47, 0.06))
+"""Most texts of a German or English company's channels are in one of these two."""
+UNKNOWN = np.log((0.15, 0.10, 0.60))
+"""How likely a word is that no list has."""
+OTHER_SCRIPT = np.log((0.0002, 0.0002, 0.30))
+"""How likely a word is that begins with a letter from beyond the Latin script."""
+DECLARED = 2.0
+"""What the channel's declaration is worth, in log odds; it is often the language of the app, not of the text."""
+ENOUGH = 2.0
+"""Least lead, in log odds, of the best language over the next."""
+_LATIN = 0x024F
+
+Odds = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class LanguageModel:
-    """Words by hash: log odds of German against English, positive for German."""
+    """Words by hash.
+
+    Attributes:
+        hashes: (words,) sorted.
+        odds: (words, 3) log likelihood of each word in German, English and the other languages.
+    """
 
     hashes: Hashes
-    odds: NDArray[np.float32]
+    odds: Odds
 
-    def detect(self, texts: Batch, hashes: Hashes, originals: list[str], declared: list[str | None]) -> list[Language]:
-        """The language of each text; a declared one decides only where the text itself says nothing."""
-        places = np.minimum(np.searchsorted(self.hashes, hashes), len(self.hashes) - 1)
-        known = self.hashes[places] == hashes
-        odds = np.where(known, self.odds[places], 0.0)
-        counts = np.bincount(texts.token_text, minlength=texts.size)
-        hits = np.bincount(texts.token_text, weights=known, minlength=texts.size)
-        sums = np.bincount(texts.token_text, weights=odds, minlength=texts.size)
-        ours, others = function_words()
-        foreign = np.bincount(
-            texts.token_text, weights=1.0 * np.isin(hashes, others) - np.isin(hashes, ours), minlength=texts.size
-        )
-        return [
-            _decide(*row)
-            for row in zip(
-                originals, counts.tolist(), hits.tolist(), sums.tolist(), foreign.tolist(), declared, strict=True
-            )
-        ]
+    def scores(self, texts: Batch, words: Words, declared: Sequence[str | None]) -> Odds:
+        """(texts, 3) log likelihood of each language."""
+        places = find(self.hashes, words.hashes)
+        odds = np.where((places >= 0)[:, None], self.odds[places], UNKNOWN)
+        odds[texts.codes[texts.token_starts] > _LATIN] = OTHER_SCRIPT
+        scores = np.empty((texts.size, len(LANGUAGES)))
+        for column in range(len(LANGUAGES)):
+            scores[:, column] = np.bincount(texts.token_text, weights=odds[:, column], minlength=texts.size)
+        scores += PRIOR
+        for number, tag in enumerate(declared):
+            if tag is not None and (language := _declared(tag)) is not None:
+                scores[number, LANGUAGES.index(language)] += DECLARED
+        return scores
 
 
-@lru_cache(maxsize=1)
-def function_words() -> tuple[Hashes, Hashes]:
-    """Hashes of the function words of German and English, and of those of other languages alone."""
-    text = (files("silofrei.routing.classifier") / "hints" / "function_words.tsv").read_text(encoding="utf-8")
-    lists = dict(line.split("\t") for line in text.splitlines())
-    ours, others = (
-        Words(batch([fold(words).text])).hashes for words in (f"{lists['de']} {lists['en']}", lists["other"])
-    )
-    return ours, np.setdiff1d(others, ours)
+def decide(scores: Odds, texts: Batch, declared: Sequence[str | None]) -> list[Language]:
+    """The language of each text; where the text says too little, the declared one, else none.
+
+    Args:
+        scores: of `LanguageModel.scores`.
+        texts: the batch.
+        declared: BCP 47 tag of each text, or None.
+    """
+    ranked = np.sort(scores, axis=1)
+    clear = (ranked[:, -1] - ranked[:, -2] >= ENOUGH).tolist()
+    best = scores.argmax(axis=1).tolist()
+    silent = (np.bincount(texts.token_text, minlength=texts.size) == 0).tolist()
+    found = []
+    for number, tag in enumerate(declared):
+        if silent[number]:
+            found.append(Language.UNDETERMINED)
+        elif clear[number]:
+            found.append(LANGUAGES[best[number]])
+        else:
+            found.append((_declared(tag) if tag else None) or Language.UNDETERMINED)
+    return found
 
 
-def _decide(text: str, words: int, known: float, odds: float, foreign: float, declared: str | None) -> Language:
-    if not words:
-        return Language.UNDETERMINED
-    if foreign >= FOREIGN_WORDS:
-        return Language.OTHER
-    if not text.isascii() and _FOREIGN.search(text[:2000]):
-        foreign = len(_FOREIGN.findall(text[:2000]))
-        if foreign > sum(letter.isalpha() for letter in text[:2000]) / 2:
-            return Language.OTHER
-    if known < words * KNOWN_SHARE:
-        return Language.OTHER if words >= ENOUGH_WORDS else _declared(declared)
-    if abs(odds) < 0.5:
-        return _declared(declared)
-    return Language.GERMAN if odds > 0 else Language.ENGLISH
-
-
-def _declared(tag: str | None) -> Language:
-    main = (tag or "").partition("-")[0].lower()
-    if main in (Language.GERMAN.value, Language.ENGLISH.value):
-        return Language(main)
-    return Language.UNDETERMINED if main in ("", "und") else Language.OTHER
+def _declared(tag: str) -> Language | None:
+    """What a BCP 47 tag says; None where it says nothing."""
+    main = tag.replace("_", "-").partition("-")[0].strip().lower()
+    if main in ("", "und", "mul", "zxx", "mis"):
+        return None
+    return Language(main) if main in (Language.GERMAN.value, Language.ENGLISH.value) else Language.OTHER

@@ -1,20 +1,19 @@
-"""The hint lexicon: words and phrases with a hint, 0 to 3, for each label.
+"""The hint lexicon: words and phrases with a hint, 0 to 3, for each label, for German and for English.
 
-A word that is not in it is looked up by its longest known ending, then by its longest known beginning: the parts of a
-German compound. Terms are kept as sorted hashes, so that a whole batch is looked up at once.
+A German word that is not in it is looked up by its longest known ending, then by its longest known beginning: the parts
+of a compound. Terms are kept as sorted hashes, so that a whole batch is looked up at once.
 """
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from importlib.resources import files
 
 import numpy as np
 from numpy.typing import NDArray
 
-from silofrei.routing.classifier.hashing import Words, adjacent, joined
-from silofrei.routing.classifier.text import Batch, Hashes, Places, batch, fold
-from silofrei.schemas.names import Label
+from silofrei.routing.classifier.hashing import Words, adjacent, find, joined
+from silofrei.routing.classifier.text import Batch, Flags, Hashes, Places, batch, fold
+from silofrei.schemas.names import Label, Language
 
 LABELS = tuple(Label)
 MAX_WORDS = 4
@@ -22,6 +21,10 @@ MAX_WORDS = 4
 SHORTEST_PART = 4
 """Shortest part of a compound that is looked up."""
 LONGEST_PART = 14
+
+_ENGLISH = np.uint64(0x5851F42D4C957F2D)
+"""Keeps English terms apart from German ones of the same letters."""
+_FILTER_BITS = np.uint64(20)
 
 Hints = NDArray[np.float32]
 
@@ -36,84 +39,112 @@ class Hits:
 
 
 class Lexicon:
-    """Terms by hash with their hints."""
+    """Terms by hash with their hints.
 
-    def __init__(self, terms: Iterable[tuple[str, tuple[int, ...]]]) -> None:
-        rows = list(terms)
-        folded = batch([fold(term).text for term, _ in rows])
-        words = Words(folded)
-        counts = np.bincount(folded.token_text, minlength=len(rows))
-        first = np.cumsum(counts) - counts
-        hashes, hints = [], []
-        for number, (_, values) in enumerate(rows):
-            count = int(counts[number])
-            if not 1 <= count <= MAX_WORDS:
-                continue
-            start = int(first[number])
-            value = words.hashes[start : start + 1]
-            for following in range(start + 1, start + count):
-                value = joined(value, words.hashes[following : following + 1])
-            hashes.append(value[0])
-            hints.append(values)
-        order = np.argsort(np.array(hashes, dtype=np.uint64), kind="stable")
-        self._hashes: Hashes = np.array(hashes, dtype=np.uint64)[order]
-        self._hints: Hints = np.array(hints, dtype=np.float32)[order]
+    Args:
+        hashes: (terms,) sorted.
+        hints: (terms, labels).
+    """
+
+    def __init__(self, hashes: Hashes, hints: Hints) -> None:
+        self.hashes = hashes
+        self.hints = hints
+        # Most parts of words are no term; one look into a bit per hash prefix says so.
+        self._maybe = np.zeros(1 << int(_FILTER_BITS), dtype=np.bool_)
+        self._maybe[self._slot(hashes)] = True
 
     def __len__(self) -> int:
-        return len(self._hashes)
+        return len(self.hashes)
 
-    def hits(self, texts: Batch, words: Words) -> Hits:
-        """Every term of the lexicon in these texts, phrases and the words within them alike."""
+    def hits(self, texts: Batch, words: Words, english: Flags) -> Hits:
+        """Every term of the lexicon in these texts, phrases and the words within them alike.
+
+        Args:
+            texts: the batch.
+            words: its words.
+            english: per text, whether to look into the English terms; into the German ones otherwise.
+        """
         count = len(texts.token_starts)
         if not count:
             nothing = np.zeros(0, dtype=np.intp)
             return Hits(nothing, nothing, np.zeros((0, len(LABELS)), dtype=np.float32))
-        places = self._find(words.hashes)
-        self._parts(texts, words, places)
-        tokens, lasts, rows = [np.flatnonzero(places >= 0)], [np.flatnonzero(places >= 0)], [places[places >= 0]]
+        salt = np.where(english[texts.token_text], _ENGLISH, np.uint64(0))
+        places = self._find(words.hashes ^ salt)
+        self._parts(texts, words, places, ~english[texts.token_text])
+        single = np.flatnonzero(places >= 0)
+        tokens, lasts, rows = [single], [single], [places[single]]
         near = adjacent(texts)
         value, runs = words.hashes, np.ones(count, dtype=np.bool_)
-        for length in range(2, MAX_WORDS + 1):
-            if count < length:
-                break
+        for length in range(2, min(MAX_WORDS, count) + 1):
             runs = runs[: count - length + 1] & near[length - 2 : count - 1]
             value = joined(value[: count - length + 1], words.hashes[length - 1 :])
-            found = self._find(value)
+            found = self._find(value ^ salt[: len(value)])
             here = np.flatnonzero(runs & (found >= 0))
             tokens.append(here)
             lasts.append(here + length - 1)
             rows.append(found[here])
-        return Hits(np.concatenate(tokens), np.concatenate(lasts), self._hints[np.concatenate(rows)])
+        return Hits(np.concatenate(tokens), np.concatenate(lasts), self.hints[np.concatenate(rows)])
+
+    @staticmethod
+    def _slot(hashes: Hashes) -> Places:
+        return (hashes >> (np.uint64(64) - _FILTER_BITS)).astype(np.intp)
 
     def _find(self, hashes: Hashes) -> Places:
         """Row of each hash, -1 where there is none."""
-        places = np.minimum(np.searchsorted(self._hashes, hashes), len(self._hashes) - 1)
-        return np.where(self._hashes[places] == hashes, places, -1)
+        rows = np.full(len(hashes), -1, dtype=np.intp)
+        maybe = np.flatnonzero(self._maybe[self._slot(hashes)])
+        rows[maybe] = find(self.hashes, hashes[maybe])
+        return rows
 
-    def _parts(self, texts: Batch, words: Words, places: Places) -> None:
-        """Fill in, for words that are not found, the row of their longest known ending or beginning."""
+    def _parts(self, texts: Batch, words: Words, places: Places, german: Flags) -> None:
+        """Fill in, for German words that are not found, the row of their longest known ending or beginning."""
+        sizes = texts.token_ends - texts.token_starts
+        unknown = np.flatnonzero((places < 0) & german & (sizes > SHORTEST_PART))
         for ending in (True, False):
-            for length in range(LONGEST_PART, SHORTEST_PART - 1, -1):
-                sizes = texts.token_ends - texts.token_starts
-                open_ = np.flatnonzero((places < 0) & (sizes > length))
-                if not open_.size:
-                    continue
-                starts, ends = texts.token_starts[open_], texts.token_ends[open_]
-                found = self._find(
-                    words.stretch(ends - length, ends) if ending else words.stretch(starts, starts + length)
-                )
-                places[open_] = found
+            unknown = unknown[places[unknown] < 0]
+            lengths = np.minimum(sizes[unknown] - 1, LONGEST_PART)
+            # All parts of all words, word by word and the longest first: the first that is known decides.
+            parts = lengths - SHORTEST_PART + 1
+            word = np.repeat(np.arange(len(unknown)), parts)
+            length = np.repeat(lengths, parts) - (np.arange(len(word)) - np.repeat(np.cumsum(parts) - parts, parts))
+            starts, ends = texts.token_starts[unknown][word], texts.token_ends[unknown][word]
+            hashes = words.stretch(ends - length, ends) if ending else words.stretch(starts, starts + length)
+            rows = self._find(hashes)
+            known = np.flatnonzero(rows >= 0)[::-1]
+            places[unknown[word[known]]] = rows[known]
 
 
-@lru_cache(maxsize=1)
-def load_lexicon() -> Lexicon:
-    """The packaged lexicon, German and English together."""
-    rows: dict[str, tuple[int, ...]] = {}
-    for language in ("de", "en"):
-        text = (files("silofrei.routing.classifier") / "hints" / f"{language}.tsv").read_text(encoding="utf-8")
-        for line in text.splitlines()[1:]:
-            term, *hints = line.split("\t")
-            found = tuple(int(hint) for hint in hints)
-            # A word of both languages has the stronger of its hints.
-            rows[term] = tuple(map(max, found, rows[term])) if term in rows else found
-    return Lexicon(rows.items())
+def compile_lexicon(terms: Mapping[Language, Mapping[str, tuple[int, ...]]]) -> Lexicon:
+    """The lexicon of these terms, by language.
+
+    Raises:
+        ValueError: a term has no word or too many.
+    """
+    hashes, hints = [], []
+    for language, rows in terms.items():
+        folded = batch([fold(term).text for term in rows])
+        words = Words(folded)
+        counts = np.bincount(folded.token_text, minlength=len(rows))
+        for term, count in zip(rows, counts, strict=True):
+            if not 1 <= count <= MAX_WORDS:
+                raise ValueError(f"lexicon, {language}: '{term}' has {count} words; 1 to {MAX_WORDS} are read")
+        first = np.cumsum(counts) - counts
+        value = words.hashes[first]
+        for length in range(1, MAX_WORDS):
+            longer = np.flatnonzero(counts > length)
+            value[longer] = joined(value[longer], words.hashes[first[longer] + length])
+        hashes.append(value ^ (_ENGLISH if language is Language.ENGLISH else np.uint64(0)))
+        hints.append(np.array(list(rows.values()), dtype=np.float32))
+    # Digits are all alike, so a few terms are the same; the last one stands.
+    unique, last = np.unique(np.concatenate(hashes)[::-1], return_index=True)
+    return Lexicon(unique, np.concatenate(hints)[::-1][last])
+
+
+def read_terms() -> dict[Language, dict[str, tuple[int, ...]]]:
+    """The packaged terms with their hints."""
+    terms: dict[Language, dict[str, tuple[int, ...]]] = {}
+    for language in (Language.GERMAN, Language.ENGLISH):
+        text = (files("silofrei.routing.classifier") / "hints" / f"{language.value}.tsv").read_text(encoding="utf-8")
+        rows = (line.split("\t") for line in text.splitlines()[1:])
+        terms[language] = {term: tuple(int(hint) for hint in hints) for term, *hints in rows}
+    return terms

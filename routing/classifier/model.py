@@ -1,47 +1,40 @@
-"""The classifier: a linear model over hashed n-grams and the hint lexicon, in numpy alone.
+"""The classifier: a linear model over hashed n-grams, the hint lexicon and the style of a text, in numpy alone.
 
-Owns: loading a stored model and answering. Refuses: training (train.py) and routing decisions (policy.py). A stored
-model is arrays (npz, no pickle) and a JSON file with their SHA-256 and the figures that it reached.
+Owns: answering. Refuses: storage (stored.py), training (train.py) and what follows from an answer (routing/policy.py).
 """
 
-import hashlib
-import io
-import json
-from collections.abc import Sequence
-from dataclasses import dataclass
-from importlib.resources import files
-from importlib.resources.abc import Traversable
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import TypeAdapter
 
-from silofrei.routing.classifier.explain import evidence
-from silofrei.routing.classifier.features import BITS, DENSE, DENSE_SCALE, Features, extract, per_text
+from silofrei.routing.classifier.explain import Given, evidence
+from silofrei.routing.classifier.features import Features, extract
 from silofrei.routing.classifier.hashing import Words
-from silofrei.routing.classifier.language import LanguageModel
-from silofrei.routing.classifier.lexicon import LABELS, load_lexicon
-from silofrei.routing.classifier.text import Batch, batch, fold
-from silofrei.schemas.classification import Classification, Scores
+from silofrei.routing.classifier.language import decide
+from silofrei.routing.classifier.lexicon import LABELS
+from silofrei.routing.classifier.stored import ModelError, Stored, read_model
+from silofrei.routing.classifier.text import MAX_CHARS, Batch, Folded, batch, fold
+from silofrei.schemas.classification import Classification
 from silofrei.schemas.config import Thresholds
 from silofrei.schemas.names import Label, Language
-from silofrei.schemas.settings import ConfigurationError
 
-FORMAT = 1
-ARRAYS = "model.npz"
-CARD = "model.json"
-PACKAGED = "trained"
+__all__ = ["Classifier", "LinearClassifier", "ModelError", "TextInput", "load_classifier"]
 
-Logits = NDArray[np.float32]
+CHUNK_TEXTS = 512
+CHUNK_CHARS = 100_000
+"""Texts are answered in chunks of about this many characters, which fit the processor's cache."""
 
+Logits = NDArray[np.float64]
 
-class ModelError(ConfigurationError):
-    """A stored model cannot be used; the message says why and what to do."""
+_ANSWERS: TypeAdapter[list[Classification]] = TypeAdapter(list[Classification])
 
 
 class TextInput(NamedTuple):
-    """One text and the language its channel declares, if any."""
+    """One text and the BCP 47 tag that its channel declares, if any."""
 
     text: str
     language: str | None = None
@@ -58,35 +51,16 @@ class Classifier(Protocol):
         """One answer per text, in order."""
 
 
-@dataclass(frozen=True, slots=True)
-class Weights:
-    """The arrays of a model.
-
-    Attributes:
-        sparse: (buckets, labels) weights, rarity included; row 0 is zero.
-        rarity: (buckets,) squared rarity of each bucket; 0 in bucket 0.
-        dense: (lexicon figures, labels) weights.
-        bias: (labels,).
-        temperature: divides the logits; fitted so that probabilities are frequencies.
-        language: word odds.
-    """
-
-    sparse: NDArray[np.float32]
-    rarity: NDArray[np.float32]
-    dense: NDArray[np.float32]
-    bias: NDArray[np.float32]
-    temperature: float
-    language: LanguageModel
-
-
 class LinearClassifier:
     """Answers with calibrated scores; see `load_classifier`."""
 
-    def __init__(self, weights: Weights, model: str, thresholds: Thresholds) -> None:
-        self._weights = weights
-        self._model = model
-        self._thresholds = thresholds
-        self._lexicon = load_lexicon()
+    def __init__(self, stored: Stored, thresholds: Thresholds) -> None:
+        self._weights = stored.weights
+        self._model = stored.name
+        self._floor = np.array([thresholds.of(label) for label in LABELS])
+        self._secondary = thresholds.secondary
+        # One contiguous row per label: a gather of single numbers is what costs.
+        self._sparse = np.ascontiguousarray(stored.weights.sparse.T)
 
     @property
     def model(self) -> str:
@@ -97,84 +71,101 @@ class LinearClassifier:
         """One answer per text, in order.
 
         Args:
-            inputs: the texts; any text is taken, and an unknown one is abstained from.
+            inputs: the texts; any string is taken, and one that says nothing is abstained from.
             explain: whether to say which words decided.
         """
-        if not inputs:
-            return []
+        answers: list[Classification] = []
+        for chunk in _chunks(inputs):
+            answers += _ANSWERS.validate_python(self._answer(chunk, explain))
+        return answers
+
+    def probabilities(self, inputs: Sequence[TextInput]) -> Logits:
+        """(texts, labels) calibrated probabilities, in the order of `Label`."""
+        parts = [self._judge(chunk)[-1] for chunk in _chunks(inputs)]
+        return np.concatenate(parts) if parts else np.zeros((0, len(LABELS)))
+
+    def _judge(
+        self, inputs: Sequence[TextInput]
+    ) -> tuple[list[Folded], Batch, Features, NDArray[np.float64], list[Language], Logits]:
         folded = [fold(one.text) for one in inputs]
         texts = batch([one.text for one in folded])
-        features = extract(texts, self._lexicon)
-        logits, parts = self._logits(texts, features)
-        probabilities = softmax(logits / self._weights.temperature)
-        languages = self._weights.language.detect(
-            texts, Words(texts).hashes, [one.text for one in inputs], [one.language for one in inputs]
-        )
-        best = probabilities.argmax(axis=1)
-        why = evidence(texts, folded, [one.text for one in inputs], parts, best) if explain else [()] * len(inputs)
+        words = Words(texts)
+        declared = [one.language for one in inputs]
+        spoken = self._weights.language.scores(texts, words, declared)
+        features = extract(texts, words, self._weights.lexicon, english=spoken[:, 1] > spoken[:, 0])
+        logits, lengths = self._logits(texts, features)
+        shifted = np.exp((logits - logits.max(axis=1, keepdims=True)) / self._weights.temperature)
+        chances = shifted / shifted.sum(axis=1, keepdims=True)
+        return folded, texts, features, lengths, decide(spoken, texts, declared), chances
+
+    def _logits(self, texts: Batch, features: Features) -> tuple[Logits, NDArray[np.float64]]:
+        """(texts, labels) logits and (texts,) lengths of the n-gram part."""
+        weights = self._weights
+        # Each text runs from the space before it to the space before the next one.
+        begins = texts.starts - 1
+        squares = np.add.reduceat(_at_positions(weights.rarity, texts, features), begins)
+        lengths = np.sqrt(np.maximum(squares, 1e-6))
+        logits = np.empty((texts.size, len(LABELS)))
+        for column, row in enumerate(self._sparse):
+            logits[:, column] = np.add.reduceat(_at_positions(row, texts, features), begins)
+        return logits / lengths[:, None] + (features.dense @ weights.dense + weights.bias), lengths
+
+    def _answer(self, inputs: Sequence[TextInput], explain: bool) -> list[dict[str, Any]]:
+        folded, texts, features, lengths, languages, chances = self._judge(inputs)
+        best = chances.argmax(axis=1)
+        unsure = chances[np.arange(len(best)), best] < self._floor[best]
+        if explain:
+            positions = np.stack([_at_positions(row, texts, features) for row in self._sparse], axis=1)
+            given = Given(texts, features, positions, lengths, self._weights.dense, best)
+            why = evidence(given, folded, [one.text for one in inputs])
+        else:
+            why = [()] * len(inputs)
+        told = (Language.GERMAN, Language.ENGLISH)
         return [
-            self._answer(row, int(label), language, spans)
-            for row, label, language, spans in zip(probabilities.tolist(), best, languages, why, strict=True)
+            {
+                "label": LABELS[label],
+                "scores": dict(zip(LABELS, row, strict=True)),
+                "secondary": self._others(label, row),
+                "language": language,
+                "abstained": low or language not in told,
+                "evidence": spans,
+                "model": self._model,
+            }
+            for label, row, language, low, spans in zip(
+                best.tolist(), chances.tolist(), languages, unsure.tolist(), why, strict=True
+            )
         ]
 
-    def probabilities(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """(texts, labels) calibrated probabilities, in the order of `Label`."""
-        found = batch([fold(text).text for text in texts])
-        return softmax(self._logits(found, extract(found, self._lexicon))[0] / self._weights.temperature)
-
-    def _logits(self, texts: Batch, features: Features) -> tuple[Logits, Logits]:
-        """(texts, labels) logits, and (words, labels) what each word gives to them."""
-        weights = self._weights
-        size = texts.size
-        at = weights.sparse[features.grams[0]]
-        rarity = weights.rarity[features.grams[0]]
-        for grams in features.grams[1:]:
-            at += weights.sparse[grams]
-            rarity += weights.rarity[grams]
-        words = weights.sparse[features.words] + weights.sparse[features.pairs]
-        word_rarity = weights.rarity[features.words] + weights.rarity[features.pairs]
-        # Each text runs from its start to the border behind it, so no slice is empty.
-        sums = np.add.reduceat(at, texts.starts) + per_text(texts.token_text, words, size)
-        lengths = np.add.reduceat(rarity, texts.starts) + np.bincount(texts.token_text, word_rarity, size)
-        lengths = np.sqrt(np.maximum(lengths, 1e-6)).astype(np.float32)
-        logits = sums / lengths[:, None] + features.dense @ weights.dense + weights.bias
-
-        running = np.zeros((len(at) + 1, len(LABELS)), dtype=np.float32)
-        np.cumsum(at, axis=0, out=running[1:])
-        # An n-gram that begins with the border before a word belongs to the word.
-        own = running[texts.token_ends] - running[texts.token_starts - 1] + words
-        own /= lengths[texts.token_text][:, None]
-        hinted = np.zeros_like(own)
-        np.add.at(hinted, features.hits.token, features.hits.hints)
-        counts = np.sqrt(np.maximum(np.bincount(texts.token_text, minlength=size), 1)).astype(np.float32)
-        own += DENSE_SCALE * hinted @ weights.dense[: len(LABELS)] / counts[texts.token_text][:, None]
-        return logits.astype(np.float32), own
-
-    def _answer(self, row: list[float], best: int, language: Language, spans: tuple[Any, ...]) -> Classification:
-        label = LABELS[best]
-        told = language in (Language.GERMAN, Language.ENGLISH)
-        total = sum(row)
-        scores = [value / total for value in row]
-        return Classification(
-            label=label,
-            scores=Scores(service=scores[0], sales=scores[1], hr=scores[2], pr=scores[3], none=scores[4]),
-            secondary=tuple(
-                other
-                for other, score in zip(LABELS, scores, strict=True)
-                if other not in (label, Label.NONE) and score >= self._thresholds.secondary
-            ),
-            language=language,
-            abstained=not told or scores[best] < self._thresholds.of(label),
-            evidence=spans,
-            model=self._model,
-        )
+    def _others(self, best: int, row: list[float]) -> tuple[Label, ...]:
+        """Departments that should see it too, the likelier first."""
+        least = self._secondary
+        found = [
+            (score, label)
+            for number, (label, score) in enumerate(zip(LABELS, row, strict=True))
+            if score >= least and number != best and label is not Label.NONE
+        ]
+        return tuple(label for _, label in sorted(found, key=lambda pair: -pair[0])) if found else ()
 
 
-def softmax(logits: Logits) -> Logits:
-    """Probabilities of each row."""
-    shifted: Logits = np.exp(logits - logits.max(axis=1, keepdims=True))
-    shifted /= shifted.sum(axis=1, keepdims=True)
-    return shifted
+def _at_positions(table: NDArray[np.float32], texts: Batch, features: Features) -> NDArray[np.float32]:
+    """What the n-grams that start at each position of the batch have in `table`, a word counted at its start."""
+    values = table[features.grams[0]]
+    for grams in features.grams[1:]:
+        values += table[grams]
+    values[texts.token_starts] += table[features.words]
+    return values
+
+
+def _chunks(inputs: Sequence[TextInput]) -> Iterator[Sequence[TextInput]]:
+    start, chars = 0, 0
+    for number, one in enumerate(inputs):
+        size = min(len(one.text), MAX_CHARS)
+        if number > start and (chars + size > CHUNK_CHARS or number - start == CHUNK_TEXTS):
+            yield inputs[start:number]
+            start, chars = number, 0
+        chars += size
+    if start < len(inputs):
+        yield inputs[start:]
 
 
 def load_classifier(thresholds: Thresholds, folder: Path | None = None) -> LinearClassifier:
@@ -185,32 +176,6 @@ def load_classifier(thresholds: Thresholds, folder: Path | None = None) -> Linea
         folder: where the model lies; the packaged one by default.
 
     Raises:
-        ModelError: a file is missing, damaged, or of another format.
+        ModelError: a file is missing, damaged, changed or of another format.
     """
-    place: Traversable = folder if folder else files("silofrei.routing.classifier") / PACKAGED
-    try:
-        card = json.loads((place / CARD).read_text(encoding="utf-8"))
-        stored = (place / ARRAYS).read_bytes()
-    except (OSError, ValueError) as error:
-        raise ModelError(f"model {place}: {error}; name a folder with {CARD} and {ARRAYS}") from None
-    if not isinstance(card, dict) or card.get("format") != FORMAT or card.get("bits") != BITS:
-        raise ModelError(f"model {place}: {CARD} is of another format than this version reads; train it anew")
-    if hashlib.sha256(stored).hexdigest() != card.get("sha256"):
-        raise ModelError(f"model {place}: {ARRAYS} does not have the checksum of {CARD}; it was damaged or changed")
-    with np.load(io.BytesIO(stored), allow_pickle=False) as arrays:
-        weights = _weights(arrays, float(card["temperature"]))
-    return LinearClassifier(weights, f"{card['name']}-{card['sha256'][:8]}", thresholds)
-
-
-def _weights(arrays: Any, temperature: float) -> Weights:
-    sparse = np.zeros((1 << BITS, len(LABELS)), dtype=np.float32)
-    used = arrays["used"]
-    sparse[used] = arrays["sparse"].astype(np.float32) * arrays["scale"]
-    rarity = np.full(1 << BITS, arrays["rarest"], dtype=np.float32)
-    rarity[used] = arrays["rarity"].astype(np.float32)
-    rarity[0] = 0
-    dense = arrays["dense"].astype(np.float32)
-    if dense.shape != (DENSE, len(LABELS)):
-        raise ModelError(f"the model has {dense.shape[0]} lexicon figures, this version has {DENSE}; train it anew")
-    language = LanguageModel(arrays["language_hashes"], arrays["language_odds"].astype(np.float32))
-    return Weights(sparse, rarity, dense, arrays["bias"].astype(np.float32), temperature, language)
+    return LinearClassifier(read_model(folder), thresholds)

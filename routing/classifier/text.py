@@ -8,12 +8,14 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 Codes = NDArray[np.uint32]
+Kinds = NDArray[np.uint8]
 Hashes = NDArray[np.uint64]
 Flags = NDArray[np.bool_]
 Places = NDArray[np.intp]
@@ -31,11 +33,38 @@ _LAST = 0xFFFF
 _ADDRESS = re.compile(r"https?://\S+|\bwww\.\S+|\S+@\S+\.\S+")
 
 
+class Kind(IntEnum):
+    """Characters that say something about how a text is written."""
+
+    PLAIN = 0
+    LINK = 1
+    HANDLE = 2
+    HASHTAG = 3
+    QUESTION = 4
+    EXCLAMATION = 5
+    MONEY = 6
+    DIGIT = 7
+    QUOTE = 8
+    CAPITAL = 9
+
+
+_SIGNS = {
+    Kind.LINK: "\x01",
+    Kind.HANDLE: "@",
+    Kind.HASHTAG: "#",
+    Kind.QUESTION: "?¿",
+    Kind.EXCLAMATION: "!¡",
+    Kind.MONEY: "€$£₹¥",
+    Kind.QUOTE: '"„“”«»‚',
+}
+
+
 @lru_cache(maxsize=1)
-def _folds() -> tuple[Codes, Flags]:
-    """What each code point of the basic plane becomes, and whether it belongs to a word."""
+def _folds() -> tuple[Codes, Flags, Kinds]:
+    """What each code point of the basic plane becomes, whether it belongs to a word, and its kind."""
     fold = np.arange(_LAST + 1, dtype=np.uint32)
     word = np.zeros(_LAST + 1, dtype=np.bool_)
+    kind = np.zeros(_LAST + 1, dtype=np.uint8)
     for code in range(_LAST + 1):
         if 0xD800 <= code <= 0xDFFF:  # a lone surrogate is no character; it only parts words
             fold[code] = _SPACE
@@ -47,8 +76,11 @@ def _folds() -> tuple[Codes, Flags]:
             fold[code] = _SPACE
         elif category == "Nd":
             fold[code] = ord("0")
+            kind[code] = Kind.DIGIT
         elif len(lower) == 1:
             fold[code] = ord(lower)
+            if category == "Lu":
+                kind[code] = Kind.CAPITAL
         word[code] = category[0] in "LNM"
     for code in map(ord, "’‘ʼ`´"):
         fold[code] = _APOSTROPHE
@@ -57,7 +89,9 @@ def _folds() -> tuple[Codes, Flags]:
     for code in map(ord, "„“”«»‚"):
         fold[code] = ord('"')
     fold[BORDER] = BORDER
-    return fold, word[fold]
+    for one, signs in _SIGNS.items():
+        kind[[ord(sign) for sign in signs]] = one
+    return fold, word[fold], kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +141,12 @@ def fold(text: str) -> Folded:
 class Batch:
     """Texts in one array.
 
-    `codes` holds border, text, border, text, ..., border; text i lies at `starts[i]` to `ends[i]` (exclusive).
-    `token_starts` and `token_ends` delimit the words of all texts in order, `token_text` says whose they are.
+    `codes` holds border, space, text, space, border, ...; text i lies at `starts[i]` to `ends[i]` (exclusive).
+    `kinds` (`Kind`) tells signs and capitals apart, `spaces` marks the spaces. `token_starts` and `token_ends` delimit the words of all texts in order, `token_text` says whose they are.
     """
 
     codes: Codes
+    kinds: Kinds
     spaces: Flags
     starts: Places
     ends: Places
@@ -127,10 +162,10 @@ class Batch:
 
 def batch(texts: Sequence[str]) -> Batch:
     """The texts (already folded) as one array with their words marked."""
-    joined = "\0" + "\0".join(text.replace("\0", " ") for text in texts) + "\0"
+    joined = "\0 " + " \0 ".join(text.replace("\0", " ") for text in texts) + " \0"
     codes = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
     plane = np.minimum(codes, _LAST)
-    folds, words = _folds()
+    folds, words, kinds = _folds()
     inside = words[plane]
     codes = np.where(codes > _LAST, codes, folds[plane])
     apostrophes = np.flatnonzero(codes == _APOSTROPHE)
@@ -139,6 +174,6 @@ def batch(texts: Sequence[str]) -> Batch:
     edges = np.flatnonzero(inside[1:] != inside[:-1]) + 1
     token_starts, token_ends = edges[::2], edges[1::2]
     borders = np.flatnonzero(codes == BORDER)
-    starts, ends = borders[:-1] + 1, borders[1:]
+    starts, ends = borders[:-1] + 2, borders[1:] - 1
     token_text = np.searchsorted(ends, token_starts, side="right")
-    return Batch(codes, codes == _SPACE, starts, ends, token_starts, token_ends, token_text)
+    return Batch(codes, kinds[plane], codes == _SPACE, starts, ends, token_starts, token_ends, token_text)

@@ -1,17 +1,13 @@
 """Trains the packaged model: `python -m silofrei.routing.classifier.train [FOLDER]` (extra `train`).
 
-The same corpus, lexicon and versions give the same model. A tenth of the texts is never trained on; the card beside the
-arrays says what the model reached there.
+The same corpus, lexicon and versions give the same model on the same machine. A tenth of the texts is never trained on;
+the card beside the arrays says what the model reached there.
 """
 
-import hashlib
-import io
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import scipy.sparse
@@ -20,161 +16,118 @@ from sklearn.linear_model import LogisticRegression
 
 from silofrei.routing.classifier.corpus_rows import Row, load_corpus
 from silofrei.routing.classifier.evaluate import evaluate
-from silofrei.routing.classifier.features import BITS, DENSE, Features, extract
+from silofrei.routing.classifier.features import BITS, Features, extract
 from silofrei.routing.classifier.hashing import Words
-from silofrei.routing.classifier.lexicon import LABELS, load_lexicon
-from silofrei.routing.classifier.model import ARRAYS, CARD, FORMAT, load_classifier, softmax
+from silofrei.routing.classifier.lexicon import LABELS, Lexicon, compile_lexicon, read_terms
+from silofrei.routing.classifier.model import load_classifier
+from silofrei.routing.classifier.stored import PACKAGED, Weights, read_card, write_card, write_model
 from silofrei.routing.classifier.text import Batch, batch, fold
+from silofrei.routing.classifier.train_language import train_language
 from silofrei.schemas.config import Thresholds
 from silofrei.schemas.names import Language
 
-NAME = "linear"
-STRENGTH = 4.0
+VERSION = "2026.11"
+STRENGTH = 5.0
 """Inverse of the penalty (docs/decisions/0004-classifier.md has what others reach)."""
-LEAST_DOCUMENTS = 3
+LEAST_DOCUMENTS = 2
 """A bucket that fewer training texts have gets no weight."""
 FOLDS = 5
 SEED = 7
-_ODDS_LIMIT = 4.0
+
+Data = scipy.sparse.csr_matrix
+Labels = NDArray[np.intp]
 
 
-def matrix(texts: Batch, features: Features, rarity: NDArray[np.float32]) -> scipy.sparse.csr_matrix:
-    """(texts, buckets) n-gram features: rarity of each occurrence over the length of the text."""
-    borders = np.zeros(len(texts.codes), dtype=np.intp)
-    borders[texts.starts] = 1
-    position_text = np.cumsum(borders) - 1
-    rows, columns = [], []
+def occurrences(texts: Batch, features: Features) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Text and bucket of every n-gram and word."""
+    owner = np.searchsorted(texts.ends, np.arange(len(texts.codes)), side="right")
+    rows, columns = [texts.token_text], [features.words]
     for grams in features.grams:
         here = np.flatnonzero(grams)
-        # Those that begin with the border before the first text have no text.
-        here = here[position_text[here] >= 0]
-        rows.append(position_text[here])
+        rows.append(owner[here])
         columns.append(grams[here])
-    for found in (features.words, features.pairs):
-        here = np.flatnonzero(found)
-        rows.append(texts.token_text[here])
-        columns.append(found[here])
-    row, column = np.concatenate(rows), np.concatenate(columns)
-    value = np.sqrt(rarity[column])
-    lengths = np.sqrt(np.maximum(np.bincount(row, rarity[column], texts.size), 1e-6))
-    return scipy.sparse.csr_matrix((value / lengths[row], (row, column)), shape=(texts.size, 1 << BITS))
+    return np.concatenate(rows), np.concatenate(columns).astype(np.intp)
 
 
-def rarities(texts: Batch, features: Features) -> NDArray[np.float32]:
-    """(buckets,) squared inverse document frequency."""
-    ones = matrix(texts, features, np.ones(1 << BITS, dtype=np.float32))
-    ones.sum_duplicates()
-    documents = np.bincount(ones.indices, minlength=1 << BITS)
-    idf = np.log((1 + texts.size) / (1 + documents)) + 1
-    idf[documents < LEAST_DOCUMENTS] = idf.max()
-    squared = (idf**2).astype(np.float16).astype(np.float32)
+def rarities(rows: NDArray[np.intp], columns: NDArray[np.intp], size: int) -> tuple[NDArray[np.float32], Labels]:
+    """(buckets,) squared inverse document frequency as it is stored, and the buckets that get a weight."""
+    pairs = np.unique(rows * (1 << BITS) + columns)
+    documents = np.bincount(pairs % (1 << BITS), minlength=1 << BITS)
+    squared = ((np.log((1 + size) / (1 + documents)) + 1) ** 2).astype(np.float16).astype(np.float32)
     squared[0] = 0
-    return squared
+    used = np.flatnonzero(documents >= LEAST_DOCUMENTS)
+    return squared, used[used > 0]
 
 
-def fit(data: scipy.sparse.csr_matrix, labels: NDArray[np.intp]) -> LogisticRegression:
+def matrix(rows: NDArray[np.intp], columns: NDArray[np.intp], rarity: NDArray[np.float32], size: int) -> Data:
+    """(texts, buckets) rarity of each occurrence over the length of its text."""
+    lengths = np.sqrt(np.maximum(np.bincount(rows, rarity[columns], size), 1e-6))
+    values = np.sqrt(rarity[columns]) / lengths[rows]
+    return scipy.sparse.csr_matrix((values.astype(np.float32), (rows, columns)), shape=(size, 1 << BITS))
+
+
+def fit(data: Data, labels: Labels) -> LogisticRegression:
     """The linear model."""
-    return LogisticRegression(C=STRENGTH, max_iter=300, tol=1e-3).fit(data, labels)
+    return LogisticRegression(C=STRENGTH, max_iter=300, tol=1e-3, class_weight="balanced").fit(data, labels)
 
 
-def temperature(logits: NDArray[np.float32], labels: NDArray[np.intp]) -> float:
+def temperature(logits: NDArray[np.float64], labels: Labels) -> float:
     """What the logits must be divided by for the least log loss."""
-    grid = np.geomspace(0.25, 4, 200)
-    losses = [-np.log(softmax(logits / one)[np.arange(len(labels)), labels] + 1e-9).mean() for one in grid]
-    return float(grid[int(np.argmin(losses))])
+    own = logits - logits.max(axis=1, keepdims=True)
+
+    def loss(divisor: float) -> float:
+        scaled = own / divisor
+        return float((np.log(np.exp(scaled).sum(axis=1)) - scaled[np.arange(len(labels)), labels]).mean())
+
+    return float(min(np.geomspace(0.25, 4, 200), key=loss))
 
 
-def language_odds(rows: Sequence[Row]) -> tuple[NDArray[np.uint64], NDArray[np.float32]]:
-    """Words by hash with their log odds of German against English."""
-    counts: dict[int, list[float]] = {}
-    totals = [0.0, 0.0]
-    for side, language in enumerate((Language.GERMAN, Language.ENGLISH)):
-        own = batch([fold(row.text).text for row in rows if row.language is language])
-        for value in Words(own).hashes.tolist():
-            counts.setdefault(value, [0.0, 0.0])[side] += 1
-            totals[side] += 1
-        path = Path(__file__).parent / "hints" / f"{language.value}.tsv"
-        terms = [line.split("\t")[0] for line in path.read_text(encoding="utf-8").splitlines()[1:]]
-        listed = batch([fold(term).text for term in terms if " " not in term])
-        for value in Words(listed).hashes.tolist():
-            counts.setdefault(value, [0.0, 0.0])[side] += 0.5
-    hashes = np.array(sorted(counts), dtype=np.uint64)
-    smooth = 0.1
-    odds = [
-        np.log((counts[int(value)][0] + smooth) / totals[0]) - np.log((counts[int(value)][1] + smooth) / totals[1])
-        for value in hashes
-    ]
-    return hashes, np.clip(np.array(odds, dtype=np.float32), -_ODDS_LIMIT, _ODDS_LIMIT)
-
-
-def train(rows: Sequence[Row]) -> tuple[dict[str, Any], float]:
-    """Arrays and temperature of a model of these rows."""
+def train(rows: Sequence[Row], lexicon: Lexicon) -> Weights:
+    """A model of these rows."""
     texts = batch([fold(row.text).text for row in rows])
-    features = extract(texts, load_lexicon())
-    rarity = rarities(texts, features)
-    used = np.flatnonzero(rarity < rarity.max())[1:]
-    data = scipy.sparse.hstack([matrix(texts, features, rarity)[:, used], features.dense]).tocsr()
+    english = np.array([row.language is Language.ENGLISH for row in rows])
+    features = extract(texts, Words(texts), lexicon, english)
+    owners, columns = occurrences(texts, features)
+    rarity, used = rarities(owners, columns, texts.size)
+    data = scipy.sparse.hstack([matrix(owners, columns, rarity, texts.size)[:, used], features.dense]).tocsr()
     labels = np.array([LABELS.index(row.label) for row in rows])
 
     folds = np.random.default_rng(SEED).permutation(len(rows)) % FOLDS
-    logits = np.zeros((len(rows), len(LABELS)), dtype=np.float32)
-    for fold_number in range(FOLDS):
-        part = fit(data[folds != fold_number], labels[folds != fold_number])
-        logits[folds == fold_number] = part.decision_function(data[folds == fold_number])
+    logits = np.zeros((len(rows), len(LABELS)))
+    for number in range(FOLDS):
+        logits[folds == number] = fit(data[folds != number], labels[folds != number]).decision_function(
+            data[folds == number]
+        )
     found = fit(data, labels)
 
-    weights = found.coef_.T.astype(np.float32)
-    grams = weights[: len(used)] * np.sqrt(rarity[used])[:, None]
-    scale = np.float32(np.abs(grams).max() / 127)
-    hashes, odds = language_odds(rows)
-    arrays: dict[str, Any] = {
-        "used": used.astype(np.uint32),
-        "sparse": np.round(grams / scale).astype(np.int8),
-        "scale": scale,
-        "rarity": rarity[used].astype(np.float16),
-        "rarest": np.float32(rarity.max()),
-        "dense": weights[len(used) :],
-        "bias": found.intercept_.astype(np.float32),
-        "language_hashes": hashes,
-        "language_odds": odds.astype(np.float16),
-    }
-    if weights.shape[0] != len(used) + DENSE:
-        raise RuntimeError("the model's shape does not fit its features")
-    return arrays, temperature(logits, labels)
+    sparse = np.zeros((1 << BITS, len(LABELS)), dtype=np.float32)
+    sparse[used] = found.coef_.T[: len(used)] * np.sqrt(rarity[used])[:, None]
+    return Weights(
+        sparse=sparse,
+        rarity=rarity,
+        dense=found.coef_.T[len(used) :].astype(np.float32),
+        bias=found.intercept_.astype(np.float32),
+        temperature=temperature(logits, labels),
+        language=train_language(rows),
+        lexicon=lexicon,
+    )
 
 
-def store(folder: Path, arrays: dict[str, Any], temperature_: float, version: str) -> None:
-    """Write arrays and card; the same arrays give the same bytes."""
-    folder.mkdir(parents=True, exist_ok=True)
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)
-    (folder / ARRAYS).write_bytes(buffer.getvalue())
-    card = {
-        "format": FORMAT,
-        "name": f"{NAME}-{version}",
-        "bits": BITS,
-        "temperature": round(temperature_, 4),
-        "sha256": hashlib.sha256(buffer.getvalue()).hexdigest(),
-    }
-    (folder / CARD).write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
-
-
-def main(folder: Path, version: str) -> None:
+def main(folder: Path) -> None:
     """Train, store, and write what the stored model reaches on the held-out texts into its card."""
     corpus = load_corpus()
     seen = [row for row in corpus if not row.held_out]
-    arrays, temperature_ = train(seen)
-    store(folder, arrays, temperature_, version)
+    write_model(folder, train(seen, compile_lexicon(read_terms())), {"name": f"linear-{VERSION}"})
     classifier = load_classifier(Thresholds(), folder)
-    figures = {}
-    for name, language in (("all", None), ("de", Language.GERMAN), ("en", Language.ENGLISH)):
-        kept = [row for row in corpus if row.held_out and language in (None, row.language)]
-        figures[name] = asdict(evaluate(kept, classifier.probabilities([row.text for row in kept])))
-    card = json.loads((folder / CARD).read_text(encoding="utf-8"))
-    card |= {"trained_on": len(seen), "held_out": figures}
-    (folder / CARD).write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
-    sys.stdout.write(json.dumps(card, indent=2) + "\n")
+    kept = {
+        "all": [row for row in corpus if row.held_out],
+        "de": [row for row in corpus if row.held_out and row.language is Language.GERMAN],
+        "en": [row for row in corpus if row.held_out and row.language is Language.ENGLISH],
+    }
+    reached = {name: asdict(evaluate(classifier, rows)) for name, rows in kept.items()}
+    write_card(folder, {**read_card(folder), "trained_on": len(seen), "held_out": reached})
+    sys.stdout.write(f"{classifier.model}: macro-F1 {reached['all']['macro_f1']} on {len(kept['all'])} held-out texts\n")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent / "trained", version="2026.11")
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent / PACKAGED)

@@ -1,0 +1,162 @@
+"""A model on disk: arrays (npz, no pickle) and a card, JSON with their SHA-256 and the figures that it reached."""
+
+import hashlib
+import io
+import json
+from dataclasses import dataclass
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+
+from silofrei.routing.classifier.features import BITS, DENSE, ORDERS
+from silofrei.routing.classifier.language import LanguageModel
+from silofrei.routing.classifier.lexicon import LABELS, Lexicon
+from silofrei.schemas.settings import ConfigurationError
+
+FORMAT = 2
+"""Changes with every change of the features, so that an older model is refused instead of misread."""
+ARRAYS = "model.npz"
+CARD = "model.json"
+PACKAGED = "trained"
+
+
+class ModelError(ConfigurationError):
+    """A stored model cannot be used; the message says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """What a model has learned.
+
+    Attributes:
+        sparse: (buckets, labels) weights of n-grams and words, rarity included; row 0 is zero.
+        rarity: (buckets,) squared rarity; 0 in bucket 0.
+        dense: (dense figures, labels) weights.
+        bias: (labels,).
+        temperature: divides the logits, so that probabilities are frequencies.
+        language: words of the languages.
+        lexicon: the terms that it was trained with.
+    """
+
+    sparse: NDArray[np.float32]
+    rarity: NDArray[np.float32]
+    dense: NDArray[np.float32]
+    bias: NDArray[np.float32]
+    temperature: float
+    language: LanguageModel
+    lexicon: Lexicon
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A model and its name, such as `linear-2026.11-1a2b3c4d` (the end is of the checksum)."""
+
+    name: str
+    weights: Weights
+
+
+def write_model(folder: Path, weights: Weights, card: dict[str, Any]) -> None:
+    """Write arrays and card; the same weights give the same bytes.
+
+    Args:
+        folder: is created where it is missing.
+        weights: as trained.
+        card: what else the card says, at least `name`.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    scale = np.float32(max(float(np.abs(weights.sparse).max()), 1e-6) / 127)
+    buffer = io.BytesIO()
+    np.savez_compressed(
+        buffer,
+        sparse=np.round(weights.sparse / scale).astype(np.int8),
+        scale=scale,
+        rarity=weights.rarity.astype(np.float16),
+        dense=weights.dense,
+        bias=weights.bias,
+        language_hashes=weights.language.hashes,
+        language_odds=weights.language.odds.astype(np.float16),
+        lexicon_hashes=weights.lexicon.hashes,
+        lexicon_hints=weights.lexicon.hints.astype(np.int8),
+    )
+    (folder / ARRAYS).write_bytes(buffer.getvalue())
+    write_card(
+        folder,
+        {
+            **card,
+            "format": FORMAT,
+            "bits": BITS,
+            "orders": list(ORDERS),
+            "temperature": round(weights.temperature, 4),
+            "sha256": hashlib.sha256(buffer.getvalue()).hexdigest(),
+        },
+    )
+
+
+def write_card(folder: Path, card: dict[str, Any]) -> None:
+    """Write the card alone."""
+    (folder / CARD).write_text(json.dumps(card, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def read_card(place: Traversable) -> dict[str, Any]:
+    """The card of the model at `place`, checked for its format.
+
+    Raises:
+        ModelError: it is missing, no JSON, or of another format.
+    """
+    try:
+        card = json.loads((place / CARD).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"model {place}: cannot read {CARD}: {error}; name a folder with {CARD} and {ARRAYS}") from None
+    if not isinstance(card, dict) or card.get("format") != FORMAT:
+        raise ModelError(
+            f"model {place}: {CARD} is not of format {FORMAT}, which this version reads; train the model anew"
+        )
+    return card
+
+
+def read_model(folder: Path | None = None) -> Stored:
+    """The model in `folder`, or the packaged one.
+
+    Raises:
+        ModelError: a file is missing, damaged, changed or of another format.
+    """
+    place: Traversable = folder if folder else files("silofrei.routing.classifier") / PACKAGED
+    card = read_card(place)
+    try:
+        stored = (place / ARRAYS).read_bytes()
+    except OSError as error:
+        raise ModelError(f"model {place}: cannot read {ARRAYS}: {error}; name a folder with both files") from None
+    if hashlib.sha256(stored).hexdigest() != card.get("sha256"):
+        raise ModelError(
+            f"model {place}: {ARRAYS} does not have the checksum that {CARD} states: it was damaged or changed; "
+            f"restore both files, or train the model anew"
+        )
+    try:
+        with np.load(io.BytesIO(stored), allow_pickle=False) as arrays:
+            weights = _weights(arrays, float(card["temperature"]))
+        name = f"{card['name']}-{card['sha256'][:8]}"
+    except (KeyError, ValueError, TypeError, BadZipFile) as error:
+        raise ModelError(f"model {place}: {ARRAYS} and {CARD} are incomplete ({error}); train the model anew") from None
+    return Stored(name, weights)
+
+
+def _weights(arrays: Any, temperature: float) -> Weights:
+    weights = Weights(
+        sparse=arrays["sparse"].astype(np.float32) * arrays["scale"],
+        rarity=arrays["rarity"].astype(np.float32),
+        dense=arrays["dense"],
+        bias=arrays["bias"],
+        temperature=temperature,
+        language=LanguageModel(arrays["language_hashes"], arrays["language_odds"].astype(np.float64)),
+        lexicon=Lexicon(arrays["lexicon_hashes"], arrays["lexicon_hints"].astype(np.float32)),
+    )
+    expected = {"sparse": (1 << BITS, len(LABELS)), "rarity": (1 << BITS,), "dense": (DENSE, len(LABELS))}
+    for name, shape in expected.items():
+        if getattr(weights, name).shape != shape:
+            raise ValueError(f"{name} has shape {getattr(weights, name).shape}, not {shape}")
+    return weights
