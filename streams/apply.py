@@ -9,7 +9,8 @@ may be acknowledged. Everything may happen twice and nothing is done twice, sinc
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -32,6 +33,8 @@ from silofrei.streams.patience import GivenUp, Patience
 
 log = logging.getLogger(__name__)
 
+_BREATH = 16
+"""So many records are read at a stretch; in between, a call of the queue that is under way gets on."""
 _DOUBTFUL_IN_ROW = 8
 """So many effects refused one after the other, for no reason that lies in them: then the fault is in the system."""
 
@@ -73,10 +76,6 @@ class _Work:
     item: int
     change: MentionChange
     effect: Effect | None = None
-
-    @property
-    def brand(self) -> str:
-        return self.delivery.brand
 
 
 class Router:
@@ -121,12 +120,9 @@ class Router:
     async def route(self, fetch: Fetch) -> bool:
         """Bring every mention of the fetch to its end; whether that was done before the worker had to let go."""
         outcomes = Outcomes()
-        works, dead = self._read(fetch, outcomes)
+        dead: list[DeadLetter] = []
         try:
-            for brand, chunk in _chunks(works, self._batch):
-                if fetch.halt.is_set():
-                    return False
-                await self._finish(brand, chunk, fetch.halt, outcomes, dead)
+            await self._queue_all(fetch, outcomes, dead)
             if dead:
                 await self._kafka.call(lambda: self._letters.write(dead), fetch.halt)
         except GivenUp:
@@ -138,24 +134,62 @@ class Router:
         outcomes.observe_fetch()
         return True
 
-    def _read(self, fetch: Fetch, outcomes: Outcomes) -> tuple[list[_Work], list[DeadLetter]]:
-        works: list[_Work] = []
-        dead: list[DeadLetter] = []
-        for record in fetch.records:
+    async def _queue_all(self, fetch: Fetch, outcomes: Outcomes, dead: list[DeadLetter]) -> None:
+        """The queue gets one chunk after the other; while it works on one, the next is read and decided."""
+        asked: asyncio.Task[None] | None = None
+        try:
+            async with aclosing(self._chunks(fetch, outcomes, dead)) as chunks:
+                async for brand, chunk in chunks:
+                    refused: list[tuple[_Work, Exception]] = []
+                    ready = self._decide(chunk, refused)
+                    decided_at = self._clock()
+                    if asked:
+                        await asked
+                    if fetch.halt.is_set():
+                        raise GivenUp
+                    asked = asyncio.create_task(
+                        self._finish(brand, ready, refused, decided_at, fetch.halt, outcomes, dead)
+                    )
+                    await asyncio.sleep(0)
+            if asked:
+                await asked
+        finally:
+            if asked and not asked.done():
+                asked.cancel()
+                await asyncio.gather(asked, return_exceptions=True)
+
+    async def _chunks(
+        self, fetch: Fetch, outcomes: Outcomes, dead: list[DeadLetter]
+    ) -> AsyncGenerator[tuple[str, list[_Work]]]:
+        """Reads the fetch, and gives what there is to do for one brand as soon as it fills a call of the queue."""
+        by_brand: dict[str, list[_Work]] = {}
+        for number, record in enumerate(fetch.records):
+            if number % _BREATH == 0:
+                await asyncio.sleep(0)
             parsed = parse(record, self._brands, self._clock)
             outcomes.delivered(parsed)
             dead += parsed.dead
-            if parsed.delivery is not None:
-                works += [_Work(record, parsed.delivery, item, change) for item, change in parsed.changes]
-        return works, dead
+            if parsed.delivery is None:
+                continue
+            own = by_brand.setdefault(parsed.delivery.brand, [])
+            own += [_Work(record, parsed.delivery, item, change) for item, change in parsed.changes]
+            while len(own) >= self._batch:
+                yield parsed.delivery.brand, own[: self._batch]
+                del own[: self._batch]
+        for brand, rest in by_brand.items():
+            if rest:
+                yield brand, rest
 
     async def _finish(
-        self, brand: str, chunk: Sequence[_Work], halt: asyncio.Event, outcomes: Outcomes, dead: list[DeadLetter]
+        self,
+        brand: str,
+        ready: Sequence[_Work],
+        refused: list[tuple[_Work, Exception]],
+        decided_at: datetime,
+        halt: asyncio.Event,
+        outcomes: Outcomes,
+        dead: list[DeadLetter],
     ) -> None:
-        refused: list[tuple[_Work, Exception]] = []
-        ready = self._decide(chunk, refused)
-        decided_at = self._clock()
-
         async def attempt() -> list[tuple[_Work, Applied | Exception]]:
             return await self._apply(brand, ready)
 
@@ -230,15 +264,6 @@ class Router:
             log.error("The queue refuses one mention after the other; holding them back", exc_info=error)
             raise Unavailable(f"The queue refuses everything ({error}).") from error
         self._doubtful += 1
-
-
-def _chunks(works: Iterable[_Work], size: int) -> Iterator[tuple[str, list[_Work]]]:
-    by_brand: dict[str, list[_Work]] = {}
-    for work in works:
-        by_brand.setdefault(work.brand, []).append(work)
-    for brand, own in by_brand.items():
-        for start in range(0, len(own), size):
-            yield brand, own[start : start + size]
 
 
 def _refusal(work: _Work, error: Exception, at: datetime, dead: Sequence[DeadLetter]) -> DeadLetter:

@@ -275,6 +275,51 @@ async def test_between_two_calls_a_halted_fetch_is_let_go(parts):
     assert parts.queue.order == ["m0", "m1", "m2", "m3"]
 
 
+class Waiting(Queue):
+    """Answers a call only when it may."""
+
+    def __init__(self):
+        super().__init__()
+        self.may = asyncio.Event()
+
+    async def apply(self, brand, effects):
+        answers = await super().apply(brand, effects)
+        await self.may.wait()
+        return answers
+
+
+async def test_while_the_queue_works_on_one_call_the_next_is_decided_but_not_sent(parts):
+    parts.queue = Waiting()
+    routing = asyncio.create_task(router(parts, batch=2).route(fetch_of(*[record(n, f"m{n}") for n in range(6)])))
+    await asyncio.sleep(0.05)
+    assert len(parts.classifier.calls) == 2
+    assert [keys for _, keys in parts.queue.calls] == [["m0", "m1"]]
+    parts.queue.may.set()
+    assert await routing is True
+    assert [keys for _, keys in parts.queue.calls] == [["m0", "m1"], ["m2", "m3"], ["m4", "m5"]]
+
+
+async def test_calls_of_the_queue_stay_in_order_through_an_outage(parts):
+    parts.queue.failures = [Unavailable("gone")] * 3
+    assert await router(parts, batch=1).route(fetch_of(record(0, "a"), record(1, "b"), record(2, "c")))
+    assert [keys for _, keys in parts.queue.calls] == [["a"]] * 4 + [["b"], ["c"]]
+
+
+@pytest.mark.parametrize("how", ["cancelled", "mistaken"])
+async def test_no_call_of_the_queue_outlives_its_fetch(parts, how):
+    parts.queue = Waiting()
+    routing = asyncio.create_task(router(parts, batch=1).route(fetch_of(record(0, "a"), record(1, "b", "mine"))))
+    if how == "mistaken":
+        # Not an error of the classifier, which would be buried: one that ends the fetch, to be tried again.
+        parts.classifier.classify = lambda inputs: [] if "mine" in inputs[0].text else [classification(Label.SERVICE)]
+    await asyncio.sleep(0.05)
+    if how == "cancelled":
+        routing.cancel()
+    with pytest.raises(asyncio.CancelledError if how == "cancelled" else RuntimeError):
+        await routing
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
 async def test_poison_in_the_queue_is_found_and_buried_alone(parts):
     parts.queue.refuses = {"poison": Refused(RefusalCode.BAD_ARGUMENT, "Effect 1 has a wrong text.")}
     records = [record(n, f"m{n}", "service poison" if n == 5 else "service please") for n in range(9)]
