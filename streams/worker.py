@@ -30,7 +30,6 @@ from silofrei.schemas.settings import ConfigurationError, Settings
 from silofrei.streams.apply import Classifying, Router
 from silofrei.streams.dead_letter_writer import DeadLetterWriter
 from silofrei.streams.epochs import begin_epochs
-from silofrei.streams.log_repeats import quiet_clients
 from silofrei.streams.patience import GivenUp, Patience
 from silofrei.streams.topics import Topics, compare
 from silofrei.streams.watchdog import STUCK, Watchdog
@@ -52,7 +51,6 @@ def run_worker(settings: Settings, config: Config, classifier: Classifying) -> i
     Raises:
         ConfigurationError: no broker answers, a topic is missing, or the metrics port is taken.
     """
-    quiet_clients("aiokafka", "faust", "kafka", "mode")
     _check_topics(settings, config)
     _start_metrics(settings, config)
     _use_uvloop()

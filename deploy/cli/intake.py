@@ -154,6 +154,25 @@ def list_dead_letters(
             complain("no dead letters")
 
 
+@dead_letters.command("show")
+def show_dead_letter(
+    dead_letter_id: Annotated[str, typer.Argument(metavar="ID", help="As `dead-letters list` prints it.")],
+    config: ConfigOption = None,
+    data: DataOption = None,
+) -> None:
+    """Write the native payload of a dead letter to standard output, byte for byte, for an editor."""
+    with clean_errors():
+        settings = settings_for(data, config)
+        from silofrei.streams.dead_letters import NotRedrivable, native_body, read_dead_letter
+
+        try:
+            letter = read_dead_letter(settings, dead_letter_id)
+        except NotRedrivable as error:
+            fail(str(error), REFUSED)
+        sys.stdout.buffer.write(native_body(letter))
+        sys.stdout.buffer.flush()
+
+
 @dead_letters.command("redrive")
 def redrive_dead_letters(
     dead_letter_id: Annotated[str, typer.Argument(metavar="ID", help="As `dead-letters list` prints it.")],

@@ -6,6 +6,9 @@ import sys
 from datetime import UTC, datetime
 
 from silofrei.schemas.settings import Settings
+from silofrei.streams.log_repeats import quiet_clients
+
+_CLIENTS = ("aiokafka", "kafka", "faust", "mode")
 
 
 class _JsonLines(logging.Formatter):
@@ -28,5 +31,6 @@ def start_logging(settings: Settings) -> None:
         _JsonLines() if settings.log_format == "json" else logging.Formatter("%(asctime)s %(levelname)-7s %(message)s")
     )
     logging.basicConfig(level=settings.log_level.upper(), handlers=[handler], force=True)
-    for chatty in ("aiokafka", "kafka", "faust", "mode"):
+    quiet_clients(*_CLIENTS)
+    for chatty in _CLIENTS:
         logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.getLogger().level))
