@@ -33,7 +33,7 @@ def style(texts: Batch, words: Words) -> NDArray[np.float32]:
 
     def count(listed: Hashes) -> NDArray[np.float64]:
         found = find(listed, words.hashes) >= 0
-        return np.bincount(texts.token_text, weights=found.astype(np.float64), minlength=size)
+        return np.bincount(texts.token_text, weights=found, minlength=size).astype(np.float64)
 
     begins = np.zeros(size, dtype=np.bool_)
     at_start = np.flatnonzero(texts.token_starts == texts.starts[texts.token_text])

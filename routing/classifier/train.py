@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import numpy as np
 import scipy.sparse
@@ -34,7 +35,8 @@ LEAST_DOCUMENTS = 2
 FOLDS = 5
 SEED = 7
 
-Data = scipy.sparse.csr_matrix
+Data: TypeAlias = Any
+"""A sparse matrix; scipy ships no types."""
 Labels = NDArray[np.intp]
 
 
