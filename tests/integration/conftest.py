@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from kafka import KafkaProducer
 
-from silofrei.deploy.local.child import free_ports
+from silofrei.deploy.local.child import free_ports, listens
 from silofrei.deploy.local.redis import LocalRedis
 from silofrei.routing.queue import TicketQueue
 from silofrei.schemas.config import Config
@@ -74,12 +74,14 @@ class PartProcess:
 
     def metric(self, line: str) -> float:
         """The value of the sample that is written like this, 0.0 where there is none."""
+        return self.shown().get(line, 0.0)
+
+    def shown(self) -> dict[str, float]:
+        """All samples that it shows, by what is written before the value."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics_port}/metrics", timeout=5) as answer:
-            for sample in answer.read().decode().splitlines():
-                name, _, value = sample.rpartition(" ")
-                if name == line:
-                    return float(value)
-        return 0.0
+            lines = answer.read().decode().splitlines()
+        samples = (line.rpartition(" ") for line in lines if not line.startswith("#"))
+        return {name: float(value) for name, _, value in samples}
 
 
 class Surroundings:
@@ -100,7 +102,9 @@ class Surroundings:
 
     def relay(self, **values: object) -> PartProcess:
         """Start a relay; `values` are further settings."""
-        return self._start("relay", values)
+        started = self._start("relay", values)
+        self.wait_for(lambda: listens(f"127.0.0.1:{started.metrics_port}"), 30, started)
+        return started
 
     def _start(self, part: str, values: Mapping[str, object]) -> PartProcess:
         (port,) = free_ports(1)
