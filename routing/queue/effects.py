@@ -5,7 +5,7 @@ reads and writes none.
 """
 
 from base64 import b32encode
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -14,12 +14,14 @@ from hashlib import blake2b
 from pydantic_core import to_json
 
 from silofrei.routing.queue.codes import ApplyCode, RefusalCode, Refused
-from silofrei.routing.queue.moments import from_microseconds, from_milliseconds, to_milliseconds
+from silofrei.routing.queue.moments import from_microseconds, to_milliseconds
 from silofrei.routing.queue.scripts import Argument
 from silofrei.schemas.classification import Classification
 from silofrei.schemas.decision import Decision, RoutingDecision
 from silofrei.schemas.mention import Mention, MentionChange, MentionDeleted, MentionEdited
 from silofrei.schemas.names import Channel, Priority
+
+_CODES: Mapping[bytes | int, ApplyCode] = {code.value: code for code in ApplyCode}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,10 @@ def arguments(brand: str, effects: Sequence[Effect]) -> list[Argument]:
     Raises:
         Refused: an effect belongs to another brand or lacks its decision; the message has its index.
     """
+    # These two in loops of their own: in turns with the rest, each would push the others' code out of the processor's
+    # caches, and all would take half as long again.
+    mentions = [b"" if isinstance(one.change, MentionDeleted) else to_json(one.change.mention) for one in effects]
+    classifications = [b"" if one.classification is None else to_json(one.classification) for one in effects]
     flat: list[Argument] = []
     for index, effect in enumerate(effects):
         change = effect.change
@@ -77,8 +83,8 @@ def arguments(brand: str, effects: Sequence[Effect]) -> list[Argument]:
             cause(brand, mention.id, revision),
             department,
             due,
-            to_json(mention),
-            to_json(effect.classification) if effect.classification is not None else b"",
+            mentions[index],
+            classifications[index],
             meta,
             revision_json,
             revision_rank,
@@ -90,7 +96,7 @@ def applied(reply: Sequence[bytes | int]) -> list[Applied]:
     """The script's answers after its leading 0: the moment, then code, ticket and department of each effect."""
     at = from_microseconds(reply[1])
     answers = zip(reply[2::3], reply[3::3], reply[4::3], strict=True)
-    return [Applied(ApplyCode(int(code)), _text(ticket), _text(department), at) for code, ticket, department in answers]
+    return [Applied(_CODES[code], _text(ticket), _text(department), at) for code, ticket, department in answers]
 
 
 def cause(brand: str, mention_id: str, revision: str) -> str:
@@ -121,8 +127,10 @@ def _decided(decision: Decision, mention: Mention) -> tuple[str, int, bytes]:
     if isinstance(decision, RoutingDecision):
         due = to_milliseconds(decision.due_at)
         constant = _opened(mention.channel, decision.collaborators, decision.priority, decision.rule)
-        due_at = f',"due_at":"{from_milliseconds(due).isoformat()}","thread_id":'.encode()
-        return decision.department, due, b"".join((constant, due_at, to_json(mention.thread_id)))
+        # As the queue knows it: `due` and this both leave out what is less than a millisecond.
+        due_at = decision.due_at.isoformat(timespec="milliseconds")
+        rest = f',"due_at":"{due_at}","thread_id":'.encode()
+        return decision.department, due, b"".join((constant, rest, to_json(mention.thread_id)))
     return "", 0, to_json({"reason": decision.reason, "rule": decision.rule})[1:-1]
 
 
