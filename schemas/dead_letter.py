@@ -21,9 +21,9 @@ class DeadLetter(Contract):
     """One delivery, or one mention of it, that needs a person.
 
     `dead_letter_id` is `topic/partition/offset[/item]`: written twice after a crash, it is still one dead letter.
-    `value` holds the record as it lay in Kafka, byte for byte, in Base64. Where several mentions of one delivery are dead
-    letters, the first carries the bytes and the others name it in `value_of`: a delivery of a thousand broken mentions
-    must not be written a thousand times.
+    `value` holds the record as it lay in Kafka, byte for byte, in Base64. Where several mentions of one delivery are
+    dead letters, the first carries the bytes and the others name it in `value_of`: a delivery of a thousand broken
+    mentions must not be written a thousand times.
     """
 
     v: Literal[1] = 1
