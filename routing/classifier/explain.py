@@ -32,7 +32,7 @@ class Given:
     Attributes:
         texts: the batch.
         features: of it.
-        positions: (positions, labels) weight of what starts at each position.
+        positions: per label, the weight of what starts at each position.
         lengths: (texts,) by which the weights of a text's positions are divided.
         dense: (dense figures, labels) weights of the model.
         best: (texts,) number of the best label.
@@ -40,7 +40,7 @@ class Given:
 
     texts: Batch
     features: Features
-    positions: NDArray[np.float32]
+    positions: Sequence[NDArray[np.float32]]
     lengths: Amounts
     dense: NDArray[np.float32]
     best: Places
@@ -111,11 +111,13 @@ def _spans(given: Given) -> tuple[Places, Places, Amounts]:
 def _of_ngrams(given: Given, label: Places) -> Amounts:
     """(words,) what each word's n-grams and itself give."""
     texts = given.texts
-    owner = np.minimum(np.searchsorted(texts.ends, np.arange(len(texts.codes)), side="right"), texts.size - 1)
-    best = given.best[owner]
-    own = given.positions[np.arange(len(owner)), best]
-    running = np.zeros(len(owner) + 1)
-    np.cumsum(own - (given.positions.sum(axis=1) - own) / (len(LABELS) - 1), out=running[1:])
+    # The stretch of each text from the space before it; the first border belongs to none.
+    sizes = np.diff(texts.starts - 1, append=len(texts.codes))
+    best = np.concatenate((given.best[:1], np.repeat(given.best, sizes)))
+    own = np.choose(best, given.positions)
+    total = np.sum(given.positions, axis=0)
+    running = np.zeros(len(best) + 1)
+    np.cumsum((own * len(LABELS) - total) / (len(LABELS) - 1), out=running[1:])
     # An n-gram that begins with the character before a word belongs to the word.
     sums = running[texts.token_ends] - running[texts.token_starts - 1]
     return np.asarray(sums / given.lengths[texts.token_text])

@@ -4,6 +4,7 @@ Owns: answering. Refuses: storage (stored.py), training (train.py) and what foll
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -28,8 +29,26 @@ CHUNK_TEXTS = 512
 CHUNK_CHARS = 100_000
 """Texts are answered in chunks of about this many characters, which fit the processor's cache."""
 
+NOTHING = np.where([label is Label.NONE for label in LABELS], 0.24, 0.19)
+"""Scores of a text without words: as good as even."""
+
 Logits = NDArray[np.float64]
 
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """A chunk of texts, what was seen of them and what the model makes of it."""
+
+    folded: list[Folded]
+    texts: Batch
+    features: Features
+    positions: list[NDArray[np.float32]]
+    lengths: NDArray[np.float64]
+    languages: list[Language]
+    chances: Logits
+
+
+_NAMES = tuple(label.value for label in LABELS)
 _ANSWERS: TypeAdapter[list[Classification]] = TypeAdapter(list[Classification])
 
 
@@ -81,50 +100,43 @@ class LinearClassifier:
 
     def probabilities(self, inputs: Sequence[TextInput]) -> Logits:
         """(texts, labels) calibrated probabilities, in the order of `Label`."""
-        parts = [self._judge(chunk)[-1] for chunk in _chunks(inputs)]
+        parts = [self._judge(chunk).chances for chunk in _chunks(inputs)]
         return np.concatenate(parts) if parts else np.zeros((0, len(LABELS)))
 
-    def _judge(
-        self, inputs: Sequence[TextInput]
-    ) -> tuple[list[Folded], Batch, Features, NDArray[np.float64], list[Language], Logits]:
+    def _judge(self, inputs: Sequence[TextInput]) -> _Judged:
+        weights = self._weights
         folded = [fold(one.text) for one in inputs]
         texts = batch([one.text for one in folded])
         words = Words(texts)
         declared = [one.language for one in inputs]
-        spoken = self._weights.language.scores(texts, words, declared)
-        features = extract(texts, words, self._weights.lexicon, english=spoken[:, 1] > spoken[:, 0])
-        logits, lengths = self._logits(texts, features)
-        shifted = np.exp((logits - logits.max(axis=1, keepdims=True)) / self._weights.temperature)
-        chances = shifted / shifted.sum(axis=1, keepdims=True)
-        return folded, texts, features, lengths, decide(spoken, texts, declared), chances
+        spoken = weights.language.scores(texts, words, declared)
+        features = extract(texts, words, weights.lexicon, english=spoken[:, 1] > spoken[:, 0])
 
-    def _logits(self, texts: Batch, features: Features) -> tuple[Logits, NDArray[np.float64]]:
-        """(texts, labels) logits and (texts,) lengths of the n-gram part."""
-        weights = self._weights
         # Each text runs from the space before it to the space before the next one.
         begins = texts.starts - 1
         squares = np.add.reduceat(_at_positions(weights.rarity, texts, features), begins)
-        lengths = np.sqrt(np.maximum(squares, 1e-6))
-        logits = np.empty((texts.size, len(LABELS)))
-        for column, row in enumerate(self._sparse):
-            logits[:, column] = np.add.reduceat(_at_positions(row, texts, features), begins)
-        return logits / lengths[:, None] + (features.dense @ weights.dense + weights.bias), lengths
+        lengths = np.sqrt(np.maximum(squares, 1e-6)).astype(np.float64)
+        positions = [_at_positions(row, texts, features) for row in self._sparse]
+        sums = np.stack([np.add.reduceat(column, begins) for column in positions], axis=1)
+        logits = sums / lengths[:, None] + (features.dense @ weights.dense + weights.bias)
+        shifted = np.exp((logits - logits.max(axis=1, keepdims=True)) / weights.temperature)
+        chances = shifted / shifted.sum(axis=1, keepdims=True)
+        chances[np.bincount(texts.token_text, minlength=texts.size) == 0] = NOTHING
+        return _Judged(folded, texts, features, positions, lengths, decide(spoken, texts, declared), chances)
 
     def _answer(self, inputs: Sequence[TextInput], explain: bool) -> list[dict[str, Any]]:
-        folded, texts, features, lengths, languages, chances = self._judge(inputs)
-        best = chances.argmax(axis=1)
-        unsure = chances[np.arange(len(best)), best] < self._floor[best]
+        judged = self._judge(inputs)
+        best = judged.chances.argmax(axis=1)
+        unsure = judged.chances[np.arange(len(best)), best] < self._floor[best]
+        why: Sequence[tuple[dict[str, Any], ...]] = [()] * len(inputs)
         if explain:
-            positions = np.stack([_at_positions(row, texts, features) for row in self._sparse], axis=1)
-            given = Given(texts, features, positions, lengths, self._weights.dense, best)
-            why = evidence(given, folded, [one.text for one in inputs])
-        else:
-            why = [()] * len(inputs)
+            given = Given(judged.texts, judged.features, judged.positions, judged.lengths, self._weights.dense, best)
+            why = evidence(given, judged.folded, [one.text for one in inputs])
         told = (Language.GERMAN, Language.ENGLISH)
         return [
             {
                 "label": LABELS[label],
-                "scores": dict(zip(LABELS, row, strict=True)),
+                "scores": dict(zip(_NAMES, row, strict=True)),
                 "secondary": self._others(label, row),
                 "language": language,
                 "abstained": low or language not in told,
@@ -132,7 +144,7 @@ class LinearClassifier:
                 "model": self._model,
             }
             for label, row, language, low, spans in zip(
-                best.tolist(), chances.tolist(), languages, unsure.tolist(), why, strict=True
+                best.tolist(), judged.chances.tolist(), judged.languages, unsure.tolist(), why, strict=True
             )
         ]
 

@@ -111,7 +111,9 @@ def read_card(place: Traversable) -> dict[str, Any]:
     try:
         card = json.loads((place / CARD).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ModelError(f"model {place}: cannot read {CARD}: {error}; name a folder with {CARD} and {ARRAYS}") from None
+        raise ModelError(
+            f"model {place}: cannot read {CARD}: {error}; name a folder with {CARD} and {ARRAYS}"
+        ) from None
     if not isinstance(card, dict) or card.get("format") != FORMAT:
         raise ModelError(
             f"model {place}: {CARD} is not of format {FORMAT}, which this version reads; train the model anew"

@@ -30,6 +30,7 @@ _SPACE = ord(" ")
 _LINK = 1
 _APOSTROPHE = ord("'")
 _LAST = 0xFFFF
+_SHARP = re.compile("[ßẞ]")
 _ADDRESS = re.compile(r"https?://\S+|\bwww\.\S+|\S+@\S+\.\S+")
 
 
@@ -106,8 +107,20 @@ class Folded:
         return place if self.places is None else self.places[place]
 
 
+def _spell_out(text: str) -> Folded:
+    """The text with ß as ss, and where each character came from."""
+    places: list[int] = []
+    start = 0
+    for found in _SHARP.finditer(text):
+        places += range(start, found.end())
+        places.append(found.start())
+        start = found.end()
+    places += range(start, len(text) + 1)
+    return Folded(_SHARP.sub("ss", text), places)
+
+
 def _compose(text: str) -> Folded:
-    """The text in composed form with ß written ss, and where each character came from."""
+    """The text in composed form with ß as ss, and where each character came from."""
     chars: list[str] = []
     places: list[int] = []
     start = 0
@@ -115,9 +128,9 @@ def _compose(text: str) -> Folded:
         end = start + 1
         while end < len(text) and unicodedata.combining(text[end]):
             end += 1
-        for char in unicodedata.normalize("NFC", text[start:end]).replace("ß", "ss").replace("ẞ", "ss"):
-            chars.append(char)
-            places.append(start)
+        whole = _SHARP.sub("ss", unicodedata.normalize("NFC", text[start:end]))
+        chars.append(whole)
+        places += [start] * len(whole)
         start = end
     places.append(len(text))
     return Folded("".join(chars), places)
@@ -128,10 +141,10 @@ def fold(text: str) -> Folded:
     text = text[:MAX_CHARS]
     if text.isascii():
         folded = Folded(text)
-    elif "ß" in text or "ẞ" in text or not unicodedata.is_normalized("NFC", text):
+    elif not unicodedata.is_normalized("NFC", text):
         folded = _compose(text)
     else:
-        folded = Folded(text)
+        folded = _spell_out(text) if "ß" in text or "ẞ" in text else Folded(text)
     if "://" in text or "www." in text or "@" in text:
         folded = Folded(_ADDRESS.sub(lambda found: "\x01" + " " * (len(found[0]) - 1), folded.text), folded.places)
     return folded
@@ -142,7 +155,8 @@ class Batch:
     """Texts in one array.
 
     `codes` holds border, space, text, space, border, ...; text i lies at `starts[i]` to `ends[i]` (exclusive).
-    `kinds` (`Kind`) tells signs and capitals apart, `spaces` marks the spaces. `token_starts` and `token_ends` delimit the words of all texts in order, `token_text` says whose they are.
+    `kinds` (`Kind`) tells signs and capitals apart, `spaces` marks the spaces. `token_starts` and `token_ends` delimit
+    the words of all texts in order, `token_text` says whose they are.
     """
 
     codes: Codes

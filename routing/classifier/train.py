@@ -14,6 +14,7 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_limits
 
 from silofrei.routing.classifier.corpus_rows import Row, load_corpus
 from silofrei.routing.classifier.evaluate import evaluate
@@ -119,7 +120,9 @@ def main(folder: Path) -> None:
     """Train, store, and write what the stored model reaches on the held-out texts into its card."""
     corpus = load_corpus()
     seen = [row for row in corpus if not row.held_out]
-    write_model(folder, train(seen, compile_lexicon(read_terms())), {"name": f"linear-{VERSION}"})
+    with threadpool_limits(1):  # sums that are split among threads differ in their last digits
+        weights = train(seen, compile_lexicon(read_terms()))
+    write_model(folder, weights, {"name": f"linear-{VERSION}"})
     classifier = load_classifier(Thresholds(), folder)
     kept = {
         "all": [row for row in corpus if row.held_out],
@@ -128,7 +131,9 @@ def main(folder: Path) -> None:
     }
     reached = {name: asdict(evaluate(classifier, rows)) for name, rows in kept.items()}
     write_card(folder, {**read_card(folder), "trained_on": len(seen), "held_out": reached})
-    sys.stdout.write(f"{classifier.model}: macro-F1 {reached['all']['macro_f1']} on {len(kept['all'])} held-out texts\n")
+    sys.stdout.write(
+        f"{classifier.model}: macro-F1 {reached['all']['macro_f1']} on {len(kept['all'])} held-out texts\n"
+    )
 
 
 if __name__ == "__main__":
