@@ -28,13 +28,13 @@ from silofrei.streams.channels import InvalidMention
 from silofrei.streams.dead_letter_writer import KafkaAway
 from silofrei.streams.fetches import Fetch, Record
 from silofrei.streams.outcomes import Outcomes
-from silofrei.streams.parsing import dead_letter, parse
+from silofrei.streams.parsing import dead_letter, parse_all
 from silofrei.streams.patience import GivenUp, Patience
 
 log = logging.getLogger(__name__)
 
 _BREATH = 16
-"""So many records are read at a stretch; in between, a call of the queue that is under way gets on."""
+"""So many records are read together; in between, a call of the queue that is under way gets on."""
 _DOUBTFUL_IN_ROW = 8
 """So many effects refused one after the other, for no reason that lies in them: then the fault is in the system."""
 
@@ -163,19 +163,19 @@ class Router:
     ) -> AsyncGenerator[tuple[str, list[_Work]]]:
         """Reads the fetch, and gives what there is to do for one brand as soon as it fills a call of the queue."""
         by_brand: dict[str, list[_Work]] = {}
-        for number, record in enumerate(fetch.records):
-            if number % _BREATH == 0:
-                await asyncio.sleep(0)
-            parsed = parse(record, self._brands, self._clock)
-            outcomes.delivered(parsed)
-            dead += parsed.dead
-            if parsed.delivery is None:
-                continue
-            own = by_brand.setdefault(parsed.delivery.brand, [])
-            own += [_Work(record, parsed.delivery, item, change) for item, change in parsed.changes]
-            while len(own) >= self._batch:
-                yield parsed.delivery.brand, own[: self._batch]
-                del own[: self._batch]
+        for start in range(0, len(fetch.records), _BREATH):
+            await asyncio.sleep(0)
+            records = fetch.records[start : start + _BREATH]
+            for record, parsed in zip(records, parse_all(records, self._brands, self._clock), strict=True):
+                outcomes.delivered(parsed)
+                dead += parsed.dead
+                if parsed.delivery is None:
+                    continue
+                own = by_brand.setdefault(parsed.delivery.brand, [])
+                own += [_Work(record, parsed.delivery, item, change) for item, change in parsed.changes]
+                while len(own) >= self._batch:
+                    yield parsed.delivery.brand, own[: self._batch]
+                    del own[: self._batch]
         for brand, rest in by_brand.items():
             if rest:
                 yield brand, rest

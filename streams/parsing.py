@@ -43,27 +43,73 @@ class Parsed(NamedTuple):
     not_mentions: int
 
 
+class _Content(NamedTuple):
+    delivery: RawDelivery
+    parser: Parser
+    items: list[Item]
+
+
 def parse(
     record: Record,
     brands: Collection[str],
     clock: Callable[[], datetime],
     parsers: Mapping[Channel, Parser] = PARSERS,
 ) -> Parsed:
-    """Read one record.
+    """Read one record, see `parse_all`."""
+    return parse_all((record,), brands, clock, parsers)[0]
+
+
+def parse_all(
+    records: Sequence[Record],
+    brands: Collection[str],
+    clock: Callable[[], datetime],
+    parsers: Mapping[Channel, Parser] = PARSERS,
+) -> list[Parsed]:
+    """Read some records, each for itself.
+
+    They go through each step together. One record after the other through all steps takes a fifth longer, since the
+    code of each step pushes that of the others out of the processor's caches; so do many more than sixteen records.
 
     Args:
-        record: the record as it lies in Kafka.
+        records: the records as they lie in Kafka.
         brands: the brands of the configuration; a delivery for another one is a dead letter.
         clock: for the moment of a dead letter.
         parsers: the parser of each channel.
     """
-    delivery = None
+    envelopes = [_opened(record.value) for record in records]
+    contents = [_content(envelope, brands, parsers) for envelope in envelopes]
+    return [_parsed(*one, clock) for one in zip(records, envelopes, contents, strict=True)]
+
+
+def _opened(value: bytes | None) -> RawDelivery | InvalidMention:
     try:
-        delivery = _envelope(record.value)
-        parser = _parser(delivery, brands, parsers)
-        items = _split(parser, delivery)
+        return _envelope(value)
     except InvalidMention as error:
-        return Parsed(delivery, [], [dead_letter(error, record, delivery, clock())], 0)
+        return error
+
+
+def _content(
+    envelope: RawDelivery | InvalidMention, brands: Collection[str], parsers: Mapping[Channel, Parser]
+) -> _Content | InvalidMention:
+    if isinstance(envelope, InvalidMention):
+        return envelope
+    try:
+        parser = _parser(envelope, brands, parsers)
+        return _Content(envelope, parser, _split(parser, envelope))
+    except InvalidMention as error:
+        return error
+
+
+def _parsed(
+    record: Record,
+    envelope: RawDelivery | InvalidMention,
+    content: _Content | InvalidMention,
+    clock: Callable[[], datetime],
+) -> Parsed:
+    if isinstance(content, InvalidMention):
+        readable = None if isinstance(envelope, InvalidMention) else envelope
+        return Parsed(readable, [], [dead_letter(content, record, readable, clock())], 0)
+    delivery, parser, items = content
     changes: list[tuple[int, MentionChange]] = []
     dead: list[DeadLetter] = []
     not_mentions = 0

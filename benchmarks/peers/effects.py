@@ -5,7 +5,7 @@ batching and committing.
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from silofrei.routing.classifier.model import TextInput, load_classifier
@@ -15,9 +15,11 @@ from silofrei.schemas.config import Config
 from silofrei.schemas.mention import MentionDeleted
 from silofrei.schemas.settings import Settings
 from silofrei.streams.fetches import Record
-from silofrei.streams.parsing import parse
+from silofrei.streams.parsing import parse_all
 
 BATCH = 500
+TOGETHER = 16
+"""Records that are parsed side by side, as in the worker."""
 
 
 def now() -> datetime:
@@ -30,18 +32,19 @@ class Effects:
 
     def __init__(self, settings: Settings) -> None:
         self._config = Config()
+        self._brands = frozenset(self._config.brands)
         self._policy = Policy(self._config)
         self._classifier = load_classifier(self._config.thresholds)
         self._queue = TicketQueue.connect(settings, departments=self._config.queue_names())
 
-    async def apply(self, records: Iterable[Record]) -> None:
+    async def apply(self, records: Sequence[Record]) -> None:
         """Bring these records to the queue; the feed of the benchmark holds no poison."""
         changes = []
-        for record in records:
-            parsed = parse(record, frozenset(self._config.brands), now)
-            if parsed.dead:
-                raise RuntimeError(f"the benchmark's feed must be clean: {parsed.dead[0].detail}")
-            changes += [change for _, change in parsed.changes]
+        for start in range(0, len(records), TOGETHER):
+            for parsed in parse_all(records[start : start + TOGETHER], self._brands, now):
+                if parsed.dead:
+                    raise RuntimeError(f"the benchmark's feed must be clean: {parsed.dead[0].detail}")
+                changes += [change for _, change in parsed.changes]
         texts = [
             TextInput(change.mention.text, change.mention.language)
             for change in changes

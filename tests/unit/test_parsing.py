@@ -10,7 +10,7 @@ from silofrei.schemas.delivery import RawDelivery
 from silofrei.schemas.mention import Author, Mention, MentionCreated
 from silofrei.schemas.names import Channel, DeadLetterReason, MentionKind
 from silofrei.streams.channels import InvalidMention, Item, NotAMention
-from silofrei.streams.parsing import parse
+from silofrei.streams.parsing import parse, parse_all
 
 NOW = datetime(2026, 11, 3, 9, 0, tzinfo=UTC)
 BRANDS = ("demo", "nordwind")
@@ -244,3 +244,21 @@ def test_the_real_parsers_never_raise_either(payload, channel):
     for letter in parsed.dead:
         letter.model_dump_json()
         assert "this is a mistake of Silofrei" not in letter.detail
+
+
+def test_records_that_are_read_together_come_out_as_each_alone():
+    values = [
+        envelope('["one","like","broken"]'),
+        b"{",
+        envelope('["two"]', brand="elsewhere"),
+        None,
+        envelope('["three"]', channel="teletext"),
+        envelope("[1"),
+        envelope('"no list"'),
+        envelope('["bug","four"]'),
+    ]
+    records = [record(value, offset) for offset, value in enumerate(values)]
+    together = parse_all(records, BRANDS, lambda: NOW, PARSERS)
+    assert together == [parse(one, BRANDS, lambda: NOW, PARSERS) for one in records]
+    assert [len(one.changes) for one in together] == [1, 0, 0, 0, 0, 0, 0, 1]
+    assert [[letter.origin.offset for letter in one.dead] for one in together] == [[n] for n in range(len(values))]
