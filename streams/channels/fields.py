@@ -95,7 +95,7 @@ class Fields:
             raise missing(self.at(key), "the text")
         if not isinstance(value, str):
             raise _unlike(self.at(key), value, "a text")
-        if value.isascii() and len(value) <= limit:
+        if len(value) <= limit and _is_unicode(value):
             return value
         return checked_text(value, self.at(key), limit=limit)
 
@@ -168,18 +168,17 @@ class Fields:
         Raises:
             InvalidMention: missing, unreadable, without a time zone, before 2000 or far in the future.
         """
-        path = self.at(key)
         value = self._values.get(key)
         if value is None:
-            raise missing(path, "the time of the post")
+            raise missing(self.at(key), "the time of the post")
         try:
             moment = _moment(value)
         except (ValueError, OverflowError, OSError) as error:
-            raise _wrong_time(path, value, f"is no usable time ({error})") from None
+            raise _wrong_time(self.at(key), value, f"is no usable time ({error})") from None
         if moment < EARLIEST:
-            raise _wrong_time(path, value, f"is before {EARLIEST:%Y-%m-%d}")
+            raise _wrong_time(self.at(key), value, f"is before {EARLIEST:%Y-%m-%d}")
         if moment - received_at > _FARTHEST:
-            raise _wrong_time(path, value, "is more than a year after its receipt")
+            raise _wrong_time(self.at(key), value, "is more than a year after its receipt")
         return moment
 
     def optional_moment(self, key: str, received_at: datetime) -> datetime | None:
@@ -248,6 +247,15 @@ def checked_text(value: str, path: str, *, limit: int = TEXT_LIMIT) -> str:
                 path,
             ) from None
     return value
+
+
+def _is_unicode(value: str) -> bool:
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            return False
+    return True
 
 
 def _label(value: object) -> str | None:
