@@ -2,7 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from importlib.resources import files
 from typing import NamedTuple
 
@@ -10,6 +12,10 @@ from silofrei.schemas.names import Label, Language
 
 HELD_OUT = 10
 """One text in so many is held out."""
+SHINGLE = 3
+"""Words in a row by which two texts are compared."""
+COMMON = 50
+"""A row of words that more texts have says nothing about two of them."""
 
 
 class Row(NamedTuple):
@@ -49,3 +55,34 @@ def parse_rows(lines: Iterable[str], language: Language | None = None) -> list[R
         secondary = tuple(Label(name) for name in item.get("secondary", ()))
         rows.append(Row(item["text"], Label(item["label"]), secondary, language or Language(item["lang"])))
     return rows
+
+
+def near_repeats(texts: Sequence[str], overlap: float = 0.5) -> list[tuple[int, int]]:
+    """Pairs of texts that are the same but for signs and case, or that share most of their rows of three words.
+
+    Args:
+        texts: all texts.
+        overlap: least share of common rows, of all rows of both.
+
+    Returns:
+        Pairs of places, the smaller one first, in order.
+    """
+    rows = [_shingles(text) for text in texts]
+    where = defaultdict(list)
+    for number, own in enumerate(rows):
+        for row in own:
+            where[row].append(number)
+    shared: dict[tuple[int, int], int] = defaultdict(int)
+    for places in where.values():
+        if len(places) <= COMMON:
+            for last, second in enumerate(places):
+                for first in places[:last]:
+                    shared[first, second] += 1
+    return sorted(pair for pair, count in shared.items() if count >= overlap * len(rows[pair[0]] | rows[pair[1]]))
+
+
+def _shingles(text: str) -> set[tuple[str, ...]]:
+    words = re.findall(r"\w+", text.lower())
+    if len(words) < SHINGLE:
+        return {tuple(words)} if words else {(text,)}
+    return {tuple(words[start : start + SHINGLE]) for start in range(len(words) - SHINGLE + 1)}

@@ -1,0 +1,153 @@
+"""The classifier's answers: order, calibration, thresholds, evidence, and any text at all."""
+
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from silofrei.routing.classifier.model import CHUNK_TEXTS, Classifier, LinearClassifier, TextInput, load_classifier
+from silofrei.schemas.classification import Classification
+from silofrei.schemas.config import Thresholds
+from silofrei.schemas.names import Label
+
+TEXTS = {
+    Label.SERVICE: "Mein Zug ist schon wieder ausgefallen und die Hotline geht nicht ran, ich will eine Erstattung",
+    Label.SALES: "Was kostet das Jahresabo für zwei Personen, und gibt es Rabatt für Studenten?",
+    Label.HR: "Wir suchen ab sofort Mechatroniker (m/w/d) in Vollzeit, jetzt bewerben! #jobs",
+    Label.PR: "Nach dem Skandal: Aufsichtsrat fordert Rücktritt des Vorstands, Aktie bricht ein",
+    Label.NONE: "Gute Nacht ihr Lieben, schlaft schön",
+}
+ANY = Thresholds(service=0, sales=0, hr=0, pr=0, none=0, secondary=0.3)
+
+anything = st.text(st.characters(exclude_categories=()), max_size=80)
+
+
+@pytest.fixture(scope="module")
+def classifier() -> LinearClassifier:
+    return load_classifier(ANY)
+
+
+def answer(classifier: Classifier, text: str, *, explain: bool = True) -> Classification:
+    return classifier.classify([TextInput(text)], explain=explain)[0]
+
+
+@pytest.mark.parametrize("label", TEXTS)
+def test_clear_texts(classifier: LinearClassifier, label: Label) -> None:
+    found = answer(classifier, TEXTS[label])
+    assert found.label is label
+    assert not found.abstained
+
+
+def test_answers_come_in_the_order_of_the_texts(classifier: LinearClassifier) -> None:
+    texts = list(TEXTS.values()) * (CHUNK_TEXTS // 2)
+    found = classifier.classify([TextInput(text) for text in texts], explain=False)
+    assert [one.label for one in found] == list(TEXTS) * (CHUNK_TEXTS // 2)
+
+
+def test_no_text_no_answer(classifier: LinearClassifier) -> None:
+    assert classifier.classify([]) == []
+
+
+def test_a_text_is_answered_alike_alone_and_among_others(classifier: LinearClassifier) -> None:
+    together = classifier.classify([TextInput(text) for text in ("", *TEXTS.values(), "😀")])
+    for text, found in zip(TEXTS.values(), together[1:-1], strict=True):
+        alone = answer(classifier, text)
+        assert alone.scores.model_dump() == pytest.approx(found.scores.model_dump(), abs=1e-5)
+        assert [(one.start, one.end) for one in alone.evidence] == [(one.start, one.end) for one in found.evidence]
+
+
+def test_the_same_texts_get_the_same_answers(classifier: LinearClassifier) -> None:
+    inputs = [TextInput(text) for text in TEXTS.values()]
+    assert classifier.classify(inputs) == load_classifier(ANY).classify(inputs)
+
+
+def test_every_answer_names_the_model(classifier: LinearClassifier) -> None:
+    assert answer(classifier, "Hallo").model == classifier.model
+    assert classifier.model.startswith("linear-")
+
+
+@pytest.mark.parametrize("label", TEXTS)
+def test_below_its_threshold_it_abstains_and_still_names_the_best(label: Label) -> None:
+    sure = load_classifier(ANY.model_copy(update={label.value: 1.0}))
+    found = answer(sure, TEXTS[label])
+    assert (found.label, found.abstained) == (label, True)
+    other = next(one for one in TEXTS if one is not label)
+    assert not answer(sure, TEXTS[other]).abstained
+
+
+def test_other_departments_see_it_from_their_threshold_on() -> None:
+    text = "Strike tomorrow: our union demands better pay and the board refuses to talk"
+    scores = answer(load_classifier(ANY), text).scores
+    ranked = sorted(Label, key=scores.of, reverse=True)
+    others = tuple(label for label in ranked[1:] if label is not Label.NONE)
+    every = answer(load_classifier(ANY.model_copy(update={"secondary": 0.0})), text)
+    assert every.secondary == others
+    some = answer(load_classifier(ANY.model_copy(update={"secondary": scores.of(others[0])})), text)
+    assert some.secondary == others[:1]
+    assert answer(load_classifier(ANY.model_copy(update={"secondary": 1.0})), text).secondary == ()
+
+
+def test_evidence_is_what_a_person_would_point_at(classifier: LinearClassifier) -> None:
+    shown = {one.text for one in answer(classifier, "Was kostet das Abo? Gibts Rabatt für Studenten?").evidence}
+    assert "Rabatt für Studenten" in shown
+    assert any("Abo" in text or "kostet" in text for text in shown)
+
+
+def test_evidence_points_into_the_original_text(classifier: LinearClassifier) -> None:
+    text = "🚆 Großer A\u0308rger:  Straßenbahn fällt aus, https://x.example/a Störung!  Erstattung?"
+    found = answer(classifier, text)
+    assert found.evidence
+    assert {"Störung", "Erstattung"} & {one.text for one in found.evidence}
+    for one in found.evidence:
+        assert text[one.start : one.end] == one.text
+        assert one.text == one.text.strip()
+        assert one.label is found.label
+        assert one.weight > 0
+
+
+def test_evidence_is_in_the_order_of_the_text_and_does_not_overlap(classifier: LinearClassifier) -> None:
+    for text in TEXTS.values():
+        places = [place for one in answer(classifier, text).evidence for place in (one.start, one.end)]
+        assert places == sorted(places)
+
+
+def test_without_explaining_there_is_no_evidence_and_the_same_answer(classifier: LinearClassifier) -> None:
+    for text in TEXTS.values():
+        explained, bare = answer(classifier, text), answer(classifier, text, explain=False)
+        assert bare.evidence == ()
+        assert bare == explained.model_copy(update={"evidence": ()})
+
+
+def test_a_text_without_words_is_as_good_as_even(classifier: LinearClassifier) -> None:
+    for text in ("", "😀😀😀", "\ud83d", " \n\t"):
+        found = answer(classifier, text)
+        assert found.abstained
+        assert found.evidence == ()
+        assert max(found.scores.of(label) for label in Label) < 0.25
+
+
+def test_a_huge_text_is_answered(classifier: LinearClassifier) -> None:
+    for text in ("x" * 100_000, "Wo ist mein Paket? " * 6_000, "ß" * 100_000, "\U0001f600" * 100_000):
+        found = answer(classifier, text)
+        assert all(text[one.start : one.end] == one.text for one in found.evidence)
+
+
+def test_a_lone_surrogate_only_parts_words(classifier: LinearClassifier) -> None:
+    found = answer(classifier, "Rückerstattung\ud800 für Storno\udfff bitte")
+    assert found.label is Label.SERVICE
+    assert all("\ud800" not in one.text for one in found.evidence)
+    found.model_dump_json()
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(anything, min_size=1, max_size=5))
+def test_any_text_gets_an_honest_answer(texts: list[str]) -> None:
+    found = load_classifier(Thresholds()).classify([TextInput(text) for text in texts])
+    assert len(found) == len(texts)
+    for text, one in zip(texts, found, strict=True):
+        scores = {label: one.scores.of(label) for label in Label}
+        assert math.isclose(sum(scores.values()), 1, abs_tol=1e-9)
+        assert scores[one.label] == max(scores.values())
+        assert all(text[span.start : span.end] == span.text for span in one.evidence)
+        one.model_dump_json()
