@@ -100,10 +100,11 @@ class Surroundings:
             self.wait_for(lambda: "The worker is ready" in started.says(), 30, started)
         return started
 
-    def relay(self, **values: object) -> PartProcess:
+    def relay(self, *, ready: bool = True, **values: object) -> PartProcess:
         """Start a relay; `values` are further settings."""
         started = self._start("relay", values)
-        self.wait_for(lambda: listens(f"127.0.0.1:{started.metrics_port}"), 30, started)
+        if ready:
+            self.wait_for(lambda: listens(f"127.0.0.1:{started.metrics_port}"), 30, started)
         return started
 
     def _start(self, part: str, values: Mapping[str, object]) -> PartProcess:

@@ -490,6 +490,10 @@ class Audit:
                 length += self._redis.xlen(stream)
         return self._end(self._topics.events) - (added - length)
 
+    def relay_active(self) -> bool:
+        """Whether a relay has the lease of a brand."""
+        return any(self._redis.exists(f"sf:{{{brand}}}:relay") for brand in BRANDS)
+
     def outbox(self) -> int:
         """Events that are not yet safe in Kafka."""
         return sum(self._redis.xlen(f"sf:{{{brand}}}:outbox") for brand in BRANDS)
@@ -742,8 +746,7 @@ class Scene:
         """Stop a process in a moment in which it is so: seen in passing, then made sure of while it stands still."""
         until = time.monotonic() + seconds
         while True:
-            assert process.running, process.says()[-3000:]
-            assert time.monotonic() < until, f"no such moment came\n{process.says()[-3000:]}"
+            self._in_time(process, until)
             if holds():
                 frozen(process.pid)
                 if holds():
@@ -755,6 +758,26 @@ class Scene:
         """SIGKILL in such a moment."""
         self.freeze_when(process, holds)
         process.kill()
+
+    def kill_relay_in_mid_batch(self, process: Any, seconds: float = 60) -> None:
+        """SIGKILL while Kafka has events that the outbox has, too."""
+        until = time.monotonic() + seconds
+        while not self.audit.relay_active():
+            self._in_time(process, until)
+            time.sleep(0.002)
+        # Such moments are too short to be seen in passing, so it goes on in small steps.
+        while True:
+            frozen(process.pid)
+            if self.audit.doubled() > 0:
+                process.kill()
+                return
+            process.signal(signal.SIGCONT)
+            self._in_time(process, until)
+            time.sleep(0.005)
+
+    def _in_time(self, process: Any, until: float) -> None:
+        assert process.running, process.says()[-3000:]
+        assert time.monotonic() < until, f"no such moment came\n{process.says()[-3000:]}"
 
     def until(self, holds: Callable[[], object], seconds: float, *processes: Any) -> None:
         """Wait until it is so, while all these processes go on."""
