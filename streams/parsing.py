@@ -230,7 +230,7 @@ def _payload(delivery: RawDelivery) -> object:
         except ValueError:
             pass
     try:
-        return json.loads(delivery.raw_body().decode("utf-8-sig"), parse_constant=_no_number)
+        return json.loads(delivery.raw_body().decode("utf-8-sig"), parse_constant=_no_number, parse_int=_whole_number)
     except UnicodeDecodeError as error:
         detail = f"the body is not UTF-8 (byte {error.start}); send UTF-8 and redrive"
     except binascii.Error as error:
@@ -238,12 +238,19 @@ def _payload(delivery: RawDelivery) -> object:
     except RecursionError:
         detail = "the body nests deeper than can be read; send what the channel documents and redrive"
     except ValueError as error:
-        detail = f"the body is not JSON ({error}); repair it and redrive"
+        detail = f"the body is not JSON that can be read ({error}); repair it and redrive"
     raise InvalidMention(DeadLetterReason.BROKEN_BODY, detail, "body")
 
 
 def _no_number(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON number")
+
+
+def _whole_number(digits: str) -> int:
+    try:
+        return int(digits)
+    except ValueError:  # Python's own words are for programmers
+        raise ValueError(f"it has a number of {len(digits)} digits, more than can be read") from None
 
 
 def _failed(delivery: RawDelivery, path: str, error: Exception) -> InvalidMention:

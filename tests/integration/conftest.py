@@ -25,6 +25,7 @@ from silofrei.schemas.settings import Settings
 from silofrei.streams.dead_letters import list_dead_letters
 from silofrei.streams.kafka_clients import kafka_python_producer_options
 from silofrei.streams.lag import group_positions
+from silofrei.streams.topic_reader import read_topic
 from silofrei.streams.topics import Topics, provision
 
 SOURCE = "https://forum.nordwind.example"
@@ -175,6 +176,10 @@ class Surroundings:
                 await queue.close()
 
         return asyncio.run(read())
+
+    def events_on_kafka(self) -> list[dict[str, object]]:
+        """Every event that a relay has moved, by partition."""
+        return [json.loads(record.value or b"") for record in read_topic(self.settings, self.topics.events)]
 
     def mentions(self) -> Counter[str]:
         """How often each mention, by its native id, came into a ticket or was discarded."""
