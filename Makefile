@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 PACKAGES := schemas routing streams desk deploy
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes
 ARGS ?=
+# The tests of real services wait more than they work, so three run at a time, each with services of its own.
+SPREAD ?= -n 3 --dist loadfile
 
 .PHONY: help demo test unit lint format bench lock services clean
 
@@ -16,7 +18,7 @@ demo: $(VENV)/demo ## Start everything on this machine with sample mentions (ARG
 	@$(BIN)/silofrei demo $(ARGS)
 
 test: lint services ## Lint, types, architecture and all tests; installs what they need
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest $(SPREAD) $(ARGS)
 
 unit: $(VENV)/dev ## The fast tests alone
 	@$(BIN)/python -m pytest tests/unit -m "not slow" $(ARGS)
