@@ -19,12 +19,11 @@ from aiokafka.errors import KafkaError
 from silofrei.routing.metrics import DEPENDENCY_UP, LEDGER_ROWS, RETRIES, Dependency
 from silofrei.schemas.settings import Settings
 from silofrei.streams.backoff import Backoff
-from silofrei.streams.kafka_clients import admin_client
 from silofrei.streams.ledger_files import LedgerFiles
 from silofrei.streams.ledger_reader import LedgerReader
 from silofrei.streams.ledger_rows import UNREADABLE, ledger_row
 from silofrei.streams.metrics_port import serve_metrics
-from silofrei.streams.topics import Topics
+from silofrei.streams.topics import Topics, require_topic
 
 log = logging.getLogger(__name__)
 
@@ -148,10 +147,10 @@ def run_ledger(settings: Settings) -> int:
 
     Raises:
         LedgerError: the ledger cannot go on by itself.
-        ConfigurationError: no broker answers, or the metrics port is taken.
+        ConfigurationError: no broker answers, the topic is missing, or the metrics port is taken.
     """
-    with admin_client(settings):
-        pass  # a wrong address shall be told at once; later outages are waited for
+    # What is wrong from the start shall be told at once; later outages are waited for.
+    require_topic(settings, Topics(settings).events)
     serve_metrics(settings)
     with LedgerFiles(settings.ledger_folder, Topics(settings).events).opened() as files:
         asyncio.run(_until_stopped(Ledger(settings, files)))

@@ -14,7 +14,7 @@ from kafka.errors import KafkaError, KafkaTimeoutError, TopicAlreadyExistsError
 
 from silofrei.schemas.config import Config
 from silofrei.schemas.settings import ConfigurationError, Settings
-from silofrei.streams.kafka_clients import admin_client, kafka_python_producer_options
+from silofrei.streams.kafka_clients import admin_client, kafka_python_producer_options, unreachable
 
 _RECORD_OVERHEAD = 16_384
 """Room for a record's key and headers and for the frame of its batch."""
@@ -116,6 +116,23 @@ def compare(settings: Settings, config: Config) -> list[TopicReport]:
         ConfigurationError: no broker answers.
     """
     return _look(settings, config, create=False)
+
+
+def require_topic(settings: Settings, name: str) -> None:
+    """Return where there is such a topic; in memory every topic comes by its use.
+
+    Raises:
+        ConfigurationError: no broker answers, or the topic is missing.
+    """
+    with admin_client(settings) as admin:
+        if settings.kafka_memory:
+            return
+        try:
+            there = name in admin.list_topics()
+        except KafkaError as error:
+            raise unreachable(settings, error) from error
+    if not there:
+        raise ConfigurationError(f"topic {name} is missing; run `silofrei topics` to create it")
 
 
 def _look(settings: Settings, config: Config, *, create: bool) -> list[TopicReport]:

@@ -40,7 +40,8 @@ app.command("doctor")(doctor.doctor)
 
 def main() -> None:
     """The entry point of the command `silofrei`."""
-    app()
+    # Also under `python -m`, where the module's name would stand in every usage line.
+    app(prog_name="silofrei")
 
 
 if __name__ == "__main__":

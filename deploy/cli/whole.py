@@ -45,9 +45,9 @@ def _report(console: Console, *, quiet: bool) -> Report:
     return report
 
 
-def _prepare(data: DataOption, config: ConfigOption) -> tuple[Settings, Config]:
+def _prepare(data: DataOption, config: ConfigOption, redis: RedisOption) -> tuple[Settings, Config]:
     # Not `settings_for`: a system that runs already must not lend its addresses to one that starts.
-    settings = load_settings(data=data, config=config)
+    settings = load_settings(data=data, config=config, redis=redis)
     return settings, configuration(settings)
 
 
@@ -78,7 +78,7 @@ def up(
 ) -> None:
     """Start everything on this machine: Kafka, Redis, worker, relay, ledger and desk."""
     with clean_errors():
-        settings, company = _prepare(data, config)
+        settings, company = _prepare(data, config, redis)
         import asyncio
 
         from silofrei.deploy.local.system import LocalSystem
@@ -104,7 +104,7 @@ def demo(
     """Like `up`, with sample mentions of a made-up company and simulated people who work on the tickets."""
     with clean_errors():
         if not once:
-            settings, company = _prepare(data, config)
+            settings, company = _prepare(data, config, redis)
             from silofrei.deploy.demo.live import run_live
 
             def tell(instance: Instance) -> None:
@@ -128,7 +128,7 @@ def demo(
 
         with tempfile.TemporaryDirectory(prefix="silofrei-demo-") as folder:
             # A folder of its own, so that every round begins with nothing and its sum can be checked.
-            settings, company = _prepare(data or Path(folder), config)
+            settings, company = _prepare(data or Path(folder), config, redis)
             total = run(run_once(settings, company, _report(Console(stderr=True), quiet=True), kafka, redis, workers))
         say(total.as_json() if json else total.as_text())
         if not total.balanced:
