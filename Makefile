@@ -7,7 +7,7 @@ PACKAGES := schemas routing streams desk deploy
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes
 ARGS ?=
 # The tests of real services wait more than they work, so three run at a time, each with services of its own.
-SPREAD ?= -n 3 --dist loadfile
+SPREAD ?= -n 3 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help demo test unit lint format bench lock services clean
 
