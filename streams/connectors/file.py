@@ -17,7 +17,7 @@ from silofrei.schemas.delivery import RawDelivery
 from silofrei.schemas.names import Channel
 from silofrei.schemas.settings import ConfigurationError, Settings
 from silofrei.streams.connectors.lines import LineRefused, key_of, native_delivery, payloads, row_delivery
-from silofrei.streams.kafka_clients import kafka_python_producer_options, unreachable
+from silofrei.streams.kafka_clients import kafka_python_producer_options, reach, unreachable
 from silofrei.streams.topics import Topics, raw_record_bytes
 
 _IN_FLIGHT = 500
@@ -164,6 +164,7 @@ def _too_large(size: int, settings: Settings) -> str:
 
 def _producer(settings: Settings) -> KafkaProducer:
     options = kafka_python_producer_options(settings, max_request_size=raw_record_bytes(settings))
+    reach(settings)
     try:
         return KafkaProducer(**options)
     except KafkaError as error:
