@@ -31,7 +31,9 @@ _LINK = 1
 _APOSTROPHE = ord("'")
 _LAST = 0xFFFF
 _SHARP = re.compile("[ßẞ]")
-_ADDRESS = re.compile(r"https?://\S+|\bwww\.\S+|\S+@\S+\.\S+")
+_ADDRESS = re.compile(r"https?://\S+|\bwww\.\S+|(?<!\S)\S[^\s@]*+@\S+\.\S+")
+"""A mail address takes the whole run of characters that it stands in, so it is looked for at the begin of one only: a
+text of thousands of @ takes no longer than another of its length."""
 
 
 class Kind(IntEnum):

@@ -1,5 +1,8 @@
 """What the classifier sees of a text: folding, words, n-grams, hints and style."""
 
+import re
+import time
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -63,6 +66,25 @@ def hints(text: str, language: Language = Language.GERMAN) -> np.ndarray:
 )
 def test_words(text: str, words: list[str]) -> None:
     assert tokens(batch([fold(text).text])) == [words]
+
+
+@given(st.text(alphabet="ab@./:\n ", max_size=14) | st.text(alphabet="wht@.s:/p ", max_size=20))
+def test_addresses_are_blanked_as_their_plain_form_says(text: str) -> None:
+    # Plain, but on hostile texts it takes the third power of their length.
+    plain = re.compile(r"https?://\S+|\bwww\.\S+|\S+@\S+\.\S+")
+    blanked = plain.sub(lambda found: "\x01" + " " * (len(found[0]) - 1), text)
+    assert fold(text).text == (blanked if "://" in text or "www." in text or "@" in text else text)
+
+
+@pytest.mark.parametrize(
+    "piece",
+    ["@", "a@", "a@b", "@a.", "@.", "www.", "http://", "://", "x", "ß@", "a\u0308", "@\u0308", "'", "#", "\ud800@"],
+)
+def test_a_hostile_text_takes_no_longer_than_its_length(piece: str) -> None:
+    text = (piece * MAX_CHARS)[: MAX_CHARS - 1] + "@"
+    began = time.process_time()
+    batch([fold(text).text])
+    assert time.process_time() - began < 1.0, "more than a few milliseconds: some pattern goes back and forth"
 
 
 def test_every_text_keeps_its_own_words() -> None:
