@@ -21,6 +21,7 @@ from silofrei.deploy.local.redis import LocalRedis
 from silofrei.routing.queue import TicketQueue
 from silofrei.schemas.config import Config
 from silofrei.schemas.delivery import RawDelivery
+from silofrei.schemas.names import Durability
 from silofrei.schemas.settings import Settings
 from silofrei.streams.dead_letters import list_dead_letters
 from silofrei.streams.kafka_clients import kafka_python_producer_options
@@ -249,8 +250,8 @@ def native() -> type[Native]:
 
 @pytest.fixture
 def own_redis(redis_server: LocalRedis, tmp_path: Path) -> Iterator[LocalRedis]:
-    """A Redis of this test's own, which it may stop and kill."""
-    server = LocalRedis(tmp_path / "redis")
+    """A Redis of this test's own, which it may stop and kill: what it confirmed is on its disk."""
+    server = LocalRedis(tmp_path / "redis", Durability.ALWAYS)
     server.start()
     yield server
     server.stop()

@@ -183,7 +183,9 @@ async def test_a_store_that_crashes_comes_back_with_its_data(make_settings, name
         if crashed and event.kind is EventKind.READY:
             back.set()
 
-    system = LocalSystem(make_settings(desk_port=0), Config(), report=report, kafka="local")
+    # The default, everysec, does not promise that a crash keeps what was confirmed in the last seconds.
+    settings = make_settings(desk_port=0, redis_durability="always")
+    system = LocalSystem(settings, Config(), report=report, kafka="local")
 
     async def work(instance: Instance) -> None:
         write_event(instance)
