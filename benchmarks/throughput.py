@@ -28,6 +28,7 @@ from silofrei.deploy.local.environment import environment_of
 from silofrei.deploy.local.jars import cache_folder, fetch, read_lock
 from silofrei.deploy.local.kafka import LocalKafka
 from silofrei.deploy.local.redis import LocalRedis
+from silofrei.routing.queue import keys
 from silofrei.schemas.config import Config
 from silofrei.schemas.settings import Settings, load_settings
 from silofrei.streams.kafka_clients import kafka_python_producer_options
@@ -40,7 +41,8 @@ SYSTEMS: dict[str, Sequence[str]] = {
     "kafka-python, one at a time": ("-m", "benchmarks.peers.kafka_python_single"),
     "aiokafka": ("-m", "benchmarks.peers.aiokafka_batch"),
 }
-OUTBOX = "sf:{demo}:outbox"
+BRAND = "demo"
+OUTBOX = keys.outbox(BRAND)
 PATIENCE = 300.0
 
 
@@ -101,7 +103,7 @@ def _measure(settings: Settings, command: Sequence[str], mentions: int, url: str
     with redis.Redis.from_url(url) as client:
         client.flushall()
         # What `silofrei up` does for a new system: without an epoch the queue takes nothing.
-        client.set("sf:{demo}:epoch", "bench")
+        client.set(keys.epoch(BRAND), "bench")
         process = subprocess.Popen(
             [sys.executable, *command],
             cwd=ROOT,

@@ -36,5 +36,3 @@ DepartmentName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,29
 
 Identifier = Annotated[str, StringConstraints(min_length=1, max_length=512, pattern=r"^[^\s\x00-\x1f]+$")]
 """An id without white space or control characters."""
-
-Score = Annotated[float, "a probability between 0 and 1"]

@@ -40,8 +40,6 @@ class Label(StrEnum):
 TRIAGE = "triage"
 """The queue for what the classifier is unsure about."""
 
-DEFAULT_DEPARTMENTS = (Label.SERVICE.value, Label.SALES.value, Label.HR.value, Label.PR.value)
-
 
 class Language(StrEnum):
     """The languages that the product works in; `other` is everything else, `und` is no language at all."""

@@ -4,7 +4,6 @@ Owns: the producer and what happens to a record too large to be copied. Refuses:
 """
 
 import asyncio
-import contextlib
 from collections.abc import Iterable
 
 from aiokafka import AIOKafkaProducer
@@ -12,10 +11,8 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
 from silofrei.schemas.dead_letter import DeadLetter
 from silofrei.schemas.settings import Settings
-from silofrei.streams.kafka_clients import aiokafka_producer_options
+from silofrei.streams.kafka_clients import aiokafka_producer_options, stop_producer
 from silofrei.streams.topics import Topics, dead_letter_bytes
-
-_CLOSE_SECONDS = 3.0
 
 
 class KafkaAway(Exception):  # noqa: N818  # it names the state of the world, as DESIGN.md does
@@ -53,9 +50,7 @@ class DeadLetterWriter:
         """Close the connection; it opens again with the next letter."""
         producer, self._producer = self._producer, None
         if producer is not None:
-            with contextlib.suppress(KafkaError, OSError, TimeoutError):
-                async with asyncio.timeout(_CLOSE_SECONDS):
-                    await producer.stop()
+            await stop_producer(producer)
 
     async def _started(self) -> AIOKafkaProducer:
         if self._producer is None:

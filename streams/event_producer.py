@@ -8,7 +8,6 @@ since the broker then expects sequence numbers that the old one no longer has.
 """
 
 import asyncio
-import contextlib
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import lru_cache
@@ -22,7 +21,7 @@ from aiokafka.partitioner import DefaultPartitioner
 from silofrei.routing.metrics import DEPENDENCY_UP, Dependency
 from silofrei.schemas.settings import Settings
 from silofrei.streams.dead_letter_writer import KafkaAway
-from silofrei.streams.kafka_clients import aiokafka_producer_options
+from silofrei.streams.kafka_clients import aiokafka_producer_options, stop_producer
 from silofrei.streams.topics import raw_record_bytes
 
 _BATCH_BYTES = 512 * 1024
@@ -30,7 +29,6 @@ _LATE_SECONDS = 5.0
 """After so long without an ack the metrics tell that Kafka is away."""
 _ANSWER_SECONDS = 45.0
 """Longest wait for the acks of a wave; above the client's own limit for one request."""
-_CLOSE_SECONDS = 3.0
 _OVERHEAD = 1024
 """Room for the frame of a record and its batch."""
 
@@ -102,9 +100,7 @@ class EventProducer:
         """Close the connections; nothing is under way then."""
         producer, self._producer = self._producer, None
         if producer is not None:
-            with contextlib.suppress(KafkaError, OSError, TimeoutError):
-                async with asyncio.timeout(_CLOSE_SECONDS):
-                    await producer.stop()
+            await stop_producer(producer)
 
     async def abandon(self) -> None:
         """Drop what is under way and the connections, at once."""
@@ -114,10 +110,7 @@ class EventProducer:
                 future.exception()  # seen, so that nobody is warned of it
         producer, self._producer = self._producer, None
         if producer is not None:
-            with contextlib.suppress(KafkaError, OSError, TimeoutError):
-                async with asyncio.timeout(_CLOSE_SECONDS):
-                    await producer.client.close()
-                    await producer.stop()
+            await stop_producer(producer, drop=True)
 
     async def _started(self) -> AIOKafkaProducer:
         if self._producer is None:

@@ -14,7 +14,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from aiokafka.errors import KafkaError
-from prometheus_client import start_http_server
 
 from silofrei.routing.metrics import (
     DEPENDENCY_UP,
@@ -30,6 +29,7 @@ from silofrei.schemas.settings import ConfigurationError, Settings
 from silofrei.streams.apply import Classifying, Router
 from silofrei.streams.dead_letter_writer import DeadLetterWriter
 from silofrei.streams.epochs import begin_epochs
+from silofrei.streams.metrics_port import serve_metrics
 from silofrei.streams.patience import GivenUp, Patience
 from silofrei.streams.topics import Topics, compare
 from silofrei.streams.watchdog import STUCK, Watchdog
@@ -52,7 +52,8 @@ def run_worker(settings: Settings, config: Config, classifier: Classifying) -> i
         ConfigurationError: no broker answers, a topic is missing, or the metrics port is taken.
     """
     _check_topics(settings, config)
-    _start_metrics(settings, config)
+    begin_worker_series(config.queue_names())
+    serve_metrics(settings)
     _use_uvloop()
     return asyncio.run(_work(settings, config, classifier))
 
@@ -67,18 +68,6 @@ def _check_topics(settings: Settings, config: Config) -> None:
             missing += report.problems
     if missing:
         raise ConfigurationError("\n".join(missing))
-
-
-def _start_metrics(settings: Settings, config: Config) -> None:
-    begin_worker_series(config.queue_names())
-    if not settings.metrics_port:
-        return
-    try:
-        start_http_server(settings.metrics_port, settings.metrics_host)
-    except OSError as error:
-        raise ConfigurationError(
-            f"SILOFREI_METRICS_PORT={settings.metrics_port}: {error.strerror}; every process needs a port of its own"
-        ) from error
 
 
 def _use_uvloop() -> None:

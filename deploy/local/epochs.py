@@ -14,6 +14,7 @@ from silofrei.routing.queue.codes import Unavailable
 from silofrei.routing.queue.queue import TicketQueue
 from silofrei.schemas.config import Config
 from silofrei.schemas.settings import Settings
+from silofrei.streams.epochs import begin_missing
 from silofrei.streams.kafka_clients import kafka_python_options, unreachable
 from silofrei.streams.topics import Topics
 
@@ -31,20 +32,19 @@ async def begin_epochs(settings: Settings, config: Config) -> list[str]:
     Raises:
         LocalError: Redis does not answer, or has lost the tickets of which Kafka knows.
     """
+
+    async def refuse_if_known() -> None:
+        known = 0 if settings.kafka_memory else await asyncio.to_thread(_known_events, settings)
+        if known:
+            raise LocalError(
+                f"{settings.redis} holds no tickets, but Kafka has {known} of their events: it is another "
+                "Redis than before, or its data was lost. Bring that one or its data back, or begin anew: on "
+                "another data folder, or where Kafka stays the same with another SILOFREI_TOPIC_PREFIX."
+            )
+
     queue = TicketQueue.connect(settings, departments=config.queue_names())
     try:
-        lacking = [brand for brand in config.brands if await queue.epoch(brand) is None]
-        # Where one brand stands, Redis is not a lost one, and the others are new.
-        if len(lacking) == len(config.brands) and not settings.kafka_memory:
-            known = await asyncio.to_thread(_known_events, settings)
-            if known:
-                raise LocalError(
-                    f"{settings.redis} holds no tickets, but Kafka has {known} of their events: it is another "
-                    "Redis than before, or its data was lost. Bring that one or its data back, or begin anew: on "
-                    "another data folder, or where Kafka stays the same with another SILOFREI_TOPIC_PREFIX."
-                )
-        for brand in lacking:
-            await queue.begin_epoch(brand)
+        await begin_missing(queue, config.brands, refuse_if_known)
         return await queue.durability_problems()
     except Unavailable as error:
         raise LocalError(f"{settings.redis}: {error}") from None

@@ -13,7 +13,7 @@ from silofrei.schemas.mention import Author, Engagement, Media, MentionChange
 from silofrei.schemas.names import Channel, MentionKind
 from silofrei.streams.channels import Item, NotAMention
 from silofrei.streams.channels.changes import OWN_REPLY, Draft, deleted, is_own
-from silofrei.streams.channels.fields import Fields, invalid, missing
+from silofrei.streams.channels.fields import Fields, invalid, missing, one_or_many
 
 PREFIX = "silofrei.mention."
 _DATA = (
@@ -46,10 +46,7 @@ class CloudEventsParser:
 
     def split(self, payload: object, delivery: RawDelivery) -> Sequence[Item]:
         """See `Parser.split`."""
-        if isinstance(payload, list):
-            return [Item(f"[{index}]", value) for index, value in enumerate(payload)]
-        Fields.of(payload, "")
-        return [Item("", payload)]
+        return one_or_many(payload)
 
     def change(self, item: Item, delivery: RawDelivery) -> MentionChange | NotAMention:
         """See `Parser.change`."""

@@ -14,7 +14,7 @@ from typing import Self
 from silofrei.schemas.base import EARLIEST
 from silofrei.schemas.mention import TEXT_LIMIT
 from silofrei.schemas.names import DeadLetterReason
-from silofrei.streams.channels import InvalidMention
+from silofrei.streams.channels import InvalidMention, Item
 
 _ID = re.compile(r"[^\s\x00-\x1f]{1,400}")
 _NUMBER = re.compile(r"-?\d{1,20}(\.\d{1,9})?")
@@ -222,6 +222,18 @@ class Fields:
         if not isinstance(value, list):
             return []
         return [Fields(one, f"{key}[{index}]", self) for index, one in enumerate(value) if isinstance(one, dict)]
+
+
+def one_or_many(payload: object) -> list[Item]:
+    """The events of a payload that is one event or a list of them.
+
+    Raises:
+        InvalidMention: it is neither an object nor a list.
+    """
+    if isinstance(payload, list):
+        return [Item(f"[{index}]", value) for index, value in enumerate(payload)]
+    Fields.of(payload, "")
+    return [Item("", payload)]
 
 
 def checked_text(value: str, path: str, *, limit: int = TEXT_LIMIT) -> str:

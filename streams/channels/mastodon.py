@@ -13,7 +13,7 @@ from silofrei.schemas.mention import TEXT_LIMIT, Author, Engagement, Media, Ment
 from silofrei.schemas.names import Channel, MentionKind
 from silofrei.streams.channels import Item, NotAMention
 from silofrei.streams.channels.changes import OWN_REPLY, Draft, deleted, fingerprint, is_own
-from silofrei.streams.channels.fields import Fields, checked_text, invalid
+from silofrei.streams.channels.fields import Fields, checked_text, invalid, one_or_many
 from silofrei.streams.channels.html_text import text_of
 
 _QUIET_EVENTS = {
@@ -56,10 +56,7 @@ class MastodonParser:
 
     def split(self, payload: object, delivery: RawDelivery) -> Sequence[Item]:
         """See `Parser.split`."""
-        if isinstance(payload, list):
-            return [Item(f"[{index}]", value) for index, value in enumerate(payload)]
-        Fields.of(payload, "")
-        return [Item("", payload)]
+        return one_or_many(payload)
 
     def change(self, item: Item, delivery: RawDelivery) -> MentionChange | NotAMention:
         """See `Parser.change`."""
