@@ -10,13 +10,35 @@ from silofrei.schemas.decision import RuleName
 from silofrei.schemas.mention import Mention
 from silofrei.schemas.names import Channel, Outcome, Priority, TicketStatus
 
+HANDOVERS_KEPT = 20
+"""Hand-overs that a ticket remembers, the latest ones; the events have them all."""
+
+REASON_LIMIT = 500
+"""Longest reason for giving a ticket back or handing it over, in characters."""
+
+NOTE_LIMIT = 2000
+"""Longest note on a resolved ticket, in characters."""
+
+Holder = Annotated[str, Field(min_length=1, max_length=120)]
+"""Who works on a ticket, by the name under which they claimed it."""
+
 
 class Lease(Contract):
     """Who works on a ticket, until when, and the fencing token that every later step must present."""
 
-    holder: Annotated[str, Field(min_length=1, max_length=120)]
+    holder: Holder
     token: Annotated[int, Field(ge=1)]
     until: Moment
+
+
+class Handover(Contract):
+    """One step of a ticket from department to department: who made it, when and why."""
+
+    from_department: DepartmentName
+    to_department: DepartmentName
+    holder: Holder
+    reason: Annotated[str, Field(max_length=REASON_LIMIT)]
+    at: Moment
 
 
 class TicketMention(Contract):
@@ -31,7 +53,8 @@ class Ticket(Contract):
     """One piece of work in one department's queue.
 
     `attempts` counts the leases that ran out; `due_at` is the customer's deadline and never moves with a transfer;
-    `department_since` is the current department's own clock.
+    `department_since` is the current department's own clock. `handovers` are in order, the latest last; `transfers`
+    counts also those that are no longer kept. `resolved_by` is None where nobody held the ticket when it ended.
     """
 
     v: Literal[1] = 1
@@ -52,6 +75,9 @@ class Ticket(Contract):
     mention_count: Annotated[int, Field(ge=0)] = 0
     attempts: Annotated[int, Field(ge=0)] = 0
     transfers: Annotated[int, Field(ge=0)] = 0
+    handovers: Annotated[tuple[Handover, ...], Field(max_length=HANDOVERS_KEPT)] = ()
     lease: Lease | None = None
     outcome: Outcome | None = None
     resolved_at: Moment | None = None
+    resolved_by: Holder | None = None
+    note: Annotated[str, Field(max_length=NOTE_LIMIT)] = ""

@@ -18,7 +18,7 @@ from silofrei.routing.queue.scripts import Argument, Runner
 from silofrei.routing.queue.tickets import read_ticket
 from silofrei.schemas.names import Outcome
 from silofrei.schemas.settings import Settings
-from silofrei.schemas.ticket import Ticket
+from silofrei.schemas.ticket import HANDOVERS_KEPT, NOTE_LIMIT, REASON_LIMIT, Ticket
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,28 +166,37 @@ class TicketQueue:
         """Make the lease run from now.
 
         Raises:
-            Refused: NOT_FOUND, NOT_CLAIMED, WRONG_TOKEN, LEASE_EXPIRED, ALREADY_RESOLVED; so do the next three.
+            Refused: NOT_FOUND, NOT_CLAIMED, WRONG_TOKEN, LEASE_EXPIRED, ALREADY_RESOLVED.
         """
         reply = await self._run("extend", brand, ticket_id, token, milliseconds(lease or self._lease))
         return _ticket(brand, reply, ticket_id)
 
     async def release(self, brand: str, ticket_id: str, token: int, reason: str = "") -> Ticket:
-        """Give the ticket back to its place in the queue."""
-        reply = await self._run("release", brand, ticket_id, token, reason, self._tombstone)
+        """Give the ticket back to its place in the queue.
+
+        Raises:
+            Refused: as `extend`; BAD_ARGUMENT when the reason has more than `REASON_LIMIT` characters.
+        """
+        reply = await self._run("release", brand, ticket_id, token, reason, self._tombstone, REASON_LIMIT)
         return _ticket(brand, reply, ticket_id)
 
     async def transfer(self, brand: str, ticket_id: str, token: int, to: str, reason: str) -> Ticket:
-        """Hand the ticket over to another department; the customer's deadline stays.
+        """Hand the ticket over to another department, which reads who did so and why; the deadline stays.
 
         Raises:
-            Refused: as `extend`; UNKNOWN_DEPARTMENT, SAME_DEPARTMENT.
+            Refused: as `release`; UNKNOWN_DEPARTMENT, SAME_DEPARTMENT.
         """
         self._known(to)
-        return _ticket(brand, await self._run("transfer", brand, ticket_id, token, to, reason), ticket_id)
+        reply = await self._run("transfer", brand, ticket_id, token, to, reason, REASON_LIMIT, HANDOVERS_KEPT)
+        return _ticket(brand, reply, ticket_id)
 
     async def resolve(self, brand: str, ticket_id: str, token: int, outcome: Outcome, note: str = "") -> Ticket:
-        """End the ticket; its thread is free for a new one."""
-        reply = await self._run("resolve", brand, ticket_id, token, outcome.value, note, self._tombstone)
+        """End the ticket; its thread is free for a new one.
+
+        Raises:
+            Refused: as `extend`; BAD_ARGUMENT when the note has more than `NOTE_LIMIT` characters.
+        """
+        reply = await self._run("resolve", brand, ticket_id, token, outcome.value, note, self._tombstone, NOTE_LIMIT)
         return _ticket(brand, reply, ticket_id)
 
     async def reap(self, brand: str, limit: int = 100) -> list[str]:
@@ -211,13 +220,13 @@ class TicketQueue:
         return None if reply[0] == RefusalCode.NOT_FOUND else _ticket(brand, reply, ticket_id)
 
     async def waiting(self, brand: str, department: str, *, limit: int = 50, offset: int = 0) -> list[Ticket]:
-        """Waiting tickets, most urgent first; `mentions` holds the opening and the latest mention alone."""
-        reply = await self._run("list", brand, "queue", department, offset, limit)
+        """Waiting tickets, most urgent first; `mentions` holds the opening and the latest that is not deleted."""
+        reply = await self._run("list", brand, "queue", department, offset, limit, HANDOVERS_KEPT)
         return [read_ticket(brand, row) for row in reply]
 
     async def claimed(self, brand: str, department: str, *, limit: int = 50) -> list[Ticket]:
         """Tickets under a lease, the one that runs out first in front; `mentions` as in `waiting`."""
-        reply = await self._run("list", brand, "claims", department, 0, limit)
+        reply = await self._run("list", brand, "claims", department, 0, limit, HANDOVERS_KEPT)
         return [read_ticket(brand, row) for row in reply]
 
     async def depths(self, brand: str, queue_names: Iterable[str]) -> dict[str, Depth]:

@@ -36,6 +36,9 @@ def _sentence(code: RefusalCode, ticket_id: str, details: Sequence[Any]) -> str:
             return f"Ticket {ticket_id} is in the queue of '{details[0].decode()}' now; claim it there."
         case RefusalCode.SAME_DEPARTMENT:
             return f"Ticket {ticket_id} is in that department already; release it to give it back to the queue."
+        case RefusalCode.BAD_ARGUMENT:
+            what, length, most = details
+            return f"The {what.decode()} has {length} characters; use at most {most}. Nothing was changed."
         case _:
             return f"Ticket {ticket_id}: {code.name}."
 

@@ -8,7 +8,7 @@ from pydantic_core import from_json
 from silofrei.routing.queue.moments import from_microseconds, from_milliseconds
 from silofrei.schemas.classification import Classification
 from silofrei.schemas.names import Outcome, TicketStatus
-from silofrei.schemas.ticket import Lease, Ticket, TicketMention
+from silofrei.schemas.ticket import Handover, Lease, Ticket, TicketMention
 
 
 def read_ticket(brand: str, reply: Sequence[Any]) -> Ticket:
@@ -34,9 +34,12 @@ def read_ticket(brand: str, reply: Sequence[Any]) -> Ticket:
         mention_count=int(fields.get(b"count", 1)),
         attempts=int(fields.get(b"attempts", 0)),
         transfers=int(fields.get(b"transfers", 0)),
+        handovers=_handovers(fields),
         lease=_lease(fields) if status is TicketStatus.CLAIMED else None,
         outcome=Outcome(fields[b"outcome"].decode()) if b"outcome" in fields else None,
         resolved_at=from_microseconds(fields[b"resolved"]) if b"resolved" in fields else None,
+        resolved_by=fields[b"by"].decode() if b"by" in fields else None,
+        note=fields.get(b"note", b"").decode(),
         **meta,
     )
 
@@ -45,6 +48,12 @@ def _lease(fields: Mapping[bytes, bytes]) -> Lease:
     return Lease(
         holder=fields[b"holder"].decode(), token=int(fields[b"token"]), until=from_milliseconds(fields[b"until"])
     )
+
+
+def _handovers(fields: Mapping[bytes, bytes]) -> tuple[Handover, ...]:
+    numbers = sorted(int(name[2:]) for name in fields if name.startswith(b"h:"))
+    stored = [from_json(fields[b"h:%d" % number]) for number in numbers]
+    return tuple(Handover(**{**handover, "at": from_microseconds(handover["at"])}) for handover in stored)
 
 
 def _pairs(flat: Iterable[bytes]) -> dict[bytes, bytes]:

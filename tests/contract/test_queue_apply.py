@@ -150,6 +150,31 @@ async def test_a_deleted_mention_loses_its_text_and_what_quotes_it(
         assert b"Version 4 of 1" not in b"".join(client.hgetall(f"sf:{{acme}}:ticket:{ticket.id}").values())
 
 
+async def test_lists_show_the_opening_and_the_latest_that_is_not_deleted(queue: TicketQueue, said: Any) -> None:
+    async def listed() -> list[str]:
+        (ticket,) = await queue.waiting(BRAND, "service")
+        return [one.mention.id for one in ticket.mentions]
+
+    await queue.apply(BRAND, [said.created(1), *(said.created(number, 1) for number in (2, 3, 4, 5))])
+    assert await listed() == ["x:1", "x:5"]
+    await queue.apply(BRAND, [said.deleted(3), said.deleted(4)])
+    assert await listed() == ["x:1", "x:5"], "the latest is still there"
+    await queue.apply(BRAND, [said.deleted(5)])
+    assert await listed() == ["x:1", "x:2"], "two deleted before are passed over"
+    await queue.apply(BRAND, [said.created(6, 1), said.deleted(1), said.deleted(6)])
+    assert await listed() == ["x:1", "x:2"], "a deleted opening is shown as such"
+    await queue.apply(BRAND, [said.created(7, 1)])
+    assert await listed() == ["x:1", "x:7"]
+    held = await queue.claim(BRAND, "service", "anna")
+    assert held is not None
+    await queue.apply(BRAND, [said.deleted(7), said.deleted(2)])
+    (ticket,) = await queue.claimed(BRAND, "service")
+    assert [one.mention.id for one in ticket.mentions] == ["x:1"], "nothing is left to read"
+    assert (await queue.apply(BRAND, [said.created(8, 1)]))[0].ticket_id == held.id
+    (ticket,) = await queue.claimed(BRAND, "service")
+    assert [one.mention.id for one in ticket.mentions] == ["x:1", "x:8"]
+
+
 async def test_awkward_texts_survive_a_deletion_next_to_them(queue: TicketQueue, said: Any) -> None:
     for number, text in enumerate(["", '"', "\\", '\\"', '","text":"', "ü" * 1000, "\\\\", 'a"b\\']):
         mention = said.mention(number, text=text, media=({"type": "link", "url": 'https://a/"text":"'},))

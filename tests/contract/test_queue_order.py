@@ -104,6 +104,16 @@ async def test_any_order_comes_to_the_same_end(
     for number in set(THREADS) - IGNORED:
         assert (number, "deleted") in changes or f"x:{number}" in placed
 
+    # A list shows the opening and, of those that are not deleted, the last to come.
+    arrived: dict[str, list[str]] = {}
+    for event in events:
+        if event.type in ("ticket.opened", "mention.appended"):
+            arrived.setdefault(event.ticket_id, []).append(event.mention.id)
+    gone = {one.mention.id for ticket in tickets if ticket for one in ticket.mentions if one.deleted_at}
+    for ticket in await queue.waiting(brand, "service"):
+        last = [one for one in arrived[ticket.id] if one not in gone][-1]
+        assert {one.mention.id for one in ticket.mentions} == {arrived[ticket.id][0], last}
+
     # Once more, in any order: nothing is left to do.
     again = await queue.apply(brand, [effect(own, *change) for batch in reversed(history) for change in batch])
     assert {one.code for one in again} == {ApplyCode.DUPLICATE}

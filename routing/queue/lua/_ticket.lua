@@ -17,19 +17,32 @@
 --   department, due (ms), opened (µs), thread, meta (members of ticket.opened as JSON), classification (JSON or empty),
 --   first (mention that opened it), m:<mention id> (TicketMention as JSON) for each mention
 --   status (waiting), since (µs in this department; opened), count and live (mentions, and those not deleted; 1),
---   latest (mention id; first), later (events after the first; 0), attempts (0), transfers (0)
+--   latest (mention id, the last to come that is not deleted; first), b:<mention id> (the latest before this one; first)
+--   later (events after the first; 0), attempts (0), transfers (0), h:<n> (hand-over n of the transfers as JSON)
 --   holder, token, until (ms): of the last claim; ended: how it ended; outcome, resolved (µs): once it is resolved
+--   by, note: who resolved it and what they noted; absent where nobody held it
 -- Moments: µs as strings where they are stored (a Lua number would lose digits when joined), ms as numbers in scores.
 
 local prefix = string.sub(KEYS[1], 1, -6)
 
 local NOT_FOUND, NOT_CLAIMED, WRONG_TOKEN, LEASE_EXPIRED = -1, -2, -3, -4
 local ALREADY_RESOLVED, TAKEN, OTHER_DEPARTMENT, SAME_DEPARTMENT = -5, -6, -8, -9
+local BAD_ARGUMENT = -11
 
 -- Now by the clock of Redis: µs as a string, ms as a number.
 local function clock()
   local time = redis.call('TIME')
   return time[1] .. string.format('%06d', time[2]), tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+end
+
+-- The refusal of a text of more than `most` characters; nil where it is short enough.
+local function too_long(what, text, most)
+  if #text <= tonumber(most) then
+    return nil
+  end
+  -- In UTF-8 every character has one byte that does not continue another.
+  local _, length = string.gsub(text, '[^\128-\191]', '')
+  return length > tonumber(most) and {BAD_ARGUMENT, what, length, tonumber(most)} or nil
 end
 
 -- Appends an event; its number is the ticket's next, so the numbers have no holes.

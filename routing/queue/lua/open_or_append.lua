@@ -27,7 +27,7 @@
 --@include _json
 
 local OPENED, APPENDED, DISCARDED, EDITED, DELETED, DUPLICATE = 1, 2, 3, 4, 5, 6
-local EPOCH_MISSING, BAD_ARGUMENT = -10, -11
+local EPOCH_MISSING = -10
 local WIDTH = 11
 
 local call = redis.call
@@ -105,9 +105,13 @@ local function discard(first, mention, classification, meta)
   return DISCARDED, '', ''
 end
 
-local function append(first, id, key, department, count, live)
-  call('HSET', key, 'count', (count or 1) + 1, 'live', (live or 1) + 1, 'latest', ARGV[first + 1],
-    'm:' .. ARGV[first + 1], stored(ARGV[first + 6], ARGV[first + 9]))
+local function append(first, id, key, department, count, live, latest)
+  local mention = ARGV[first + 1]
+  call('HSET', key, 'count', (count or 1) + 1, 'live', (live or 1) + 1, 'latest', mention,
+    'm:' .. mention, stored(ARGV[first + 6], ARGV[first + 9]))
+  if latest then
+    call('HSET', key, 'b:' .. mention, latest)
+  end
   emit(id, 'mention.appended', department, at, 'm', ARGV[first + 6], 'c', ARGV[first + 7])
   mark(first, 't', id)
   return APPENDED, id, department
@@ -136,9 +140,9 @@ local function place(first)
   local id = call('GET', prefix .. 'thread:' .. ARGV[first + 2])
   if id then
     local key = prefix .. 'ticket:' .. id
-    local got = call('HMGET', key, 'department', 'count', 'live')
+    local got = call('HMGET', key, 'department', 'count', 'live', 'latest')
     if got[1] then
-      return append(first, id, key, got[1], got[2], got[3])
+      return append(first, id, key, got[1], got[2], got[3], got[4])
     end
   end
   return open(first)
@@ -153,15 +157,31 @@ local function edit(first, id)
   return EDITED, id, department
 end
 
+-- The latest mention is deleted: the one before it that is not is the latest now. Each is passed once at most.
+local function step_back(key, mention)
+  local latest = mention
+  repeat
+    latest = call('HGET', key, 'b:' .. latest)
+  until not latest or call('HEXISTS', prefix .. 'mention:' .. latest, 'x') == 0
+  if latest then
+    call('HSET', key, 'latest', latest)
+  else
+    call('HDEL', key, 'latest')
+  end
+end
+
 local function blank(first, id)
   local mention, key = ARGV[first + 1], prefix .. 'ticket:' .. id
-  local got = call('HMGET', key, 'department', 'status', 'live', 'first', 'thread', 'classification')
+  local got = call('HMGET', key, 'department', 'status', 'live', 'first', 'thread', 'classification', 'latest')
   local department, live = got[1], (got[3] or 1) - 1
   local text = without_text(call('HGET', key, 'm:' .. mention))
   call('HSET', key, 'live', live,
     'm:' .. mention, string.sub(text, 1, -2) .. ',"deleted_at":' .. ARGV[first + 9] .. '}')
   if got[4] == mention then
     call('HSET', key, 'classification', without_evidence(got[6]))
+  end
+  if got[7] == mention then
+    step_back(key, mention)
   end
   emit(id, 'mention.deleted', department, at, 'i', mention)
   if live == 0 and (got[2] or 'waiting') == 'waiting' then

@@ -2,15 +2,20 @@
 -- transfer: the holder hands a ticket over to another department; the customer's deadline stays.
 --
 -- Keys:      KEYS[1] sf:{brand}:epoch; the others are derived, see _ticket.lua.
--- Arguments: ARGV[1] ticket id, ARGV[2] token, ARGV[3] new department, ARGV[4] reason.
+-- Arguments: ARGV[1] ticket id, ARGV[2] token, ARGV[3] new department, ARGV[4] reason, ARGV[5] most
+--            characters of a reason, ARGV[6] hand-overs that a ticket keeps.
 -- Reads:     ticket:<id>.
 -- Writes:    ticket:<id>, claims:, leases, queue: and opened: of the new department, outbox (ticket.transferred).
 -- Returns:   {0, id, ticket} or a refusal: {-1}, {-2}, {-3, holder, until}, {-4}, {-5, outcome},
---            {-9} the ticket is in that department already.
+--            {-9} the ticket is in that department already, {-11, 'reason', characters, most} too long.
 
 --@include _ticket
 
 local id, token, to, reason = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local wrong = too_long('reason', reason, ARGV[5])
+if wrong then
+  return wrong
+end
 local at, now = clock()
 local ticket, refusal = held(id, token, now)
 if not ticket then
@@ -19,8 +24,14 @@ elseif ticket.department == to then
   return {SAME_DEPARTMENT}
 end
 local key = prefix .. 'ticket:' .. id
-redis.call('HSET', key, 'status', 'waiting', 'ended', 'transferred', 'department', to, 'since', at)
-redis.call('HINCRBY', key, 'transfers', 1)
+local number = redis.call('HINCRBY', key, 'transfers', 1)
+-- All are strings, so here cjson neither loses digits nor confuses a list with an object.
+local handover = cjson.encode({
+  from_department = ticket.department, to_department = to, holder = ticket.holder, reason = reason, at = at
+})
+redis.call('HSET', key, 'status', 'waiting', 'ended', 'transferred', 'department', to, 'since', at,
+  'h:' .. number, handover)
+redis.call('HDEL', key, 'h:' .. number - ARGV[6])
 unlease(id, ticket.department)
 enqueue(id, to, ticket.due, ticket.opened)
 emit(id, 'ticket.transferred', to, at, 'holder', ticket.holder, 'from', ticket.department, 'reason', reason)
