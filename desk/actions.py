@@ -9,13 +9,13 @@ from functools import partial
 from fastapi import APIRouter, Depends
 from starlette.responses import RedirectResponse, Response
 
-from silofrei.desk.forms import TEXT_LIMIT, CheckedForm, Form, checked_form
+from silofrei.desk.forms import CheckedForm, Form, checked_form
 from silofrei.desk.frame import CurrentView, View
 from silofrei.desk.pages import gate, known_department, ticket_page
 from silofrei.desk.visitor import NAME_COOKIE, Visitor, clean_name, remember
 from silofrei.routing.queue.codes import Refused, Unavailable
 from silofrei.schemas.names import Outcome
-from silofrei.schemas.ticket import Ticket
+from silofrei.schemas.ticket import NOTE_LIMIT, REASON_LIMIT, Ticket
 
 # The dependency stands on the router, so that a new route cannot forget it.
 router = APIRouter(dependencies=[Depends(checked_form)], include_in_schema=False)
@@ -27,7 +27,7 @@ _OUTCOMES = {outcome.value: outcome for outcome in Outcome if outcome is not Out
 async def take(view: CurrentView, form: CheckedForm, department: str) -> Response:
     """Claim the most urgent ticket of a queue."""
     known_department(view, department)
-    if not view.visitor.may_open(view.desk.config, department):
+    if not view.may_open(department):
         return await gate(view, department)
     return await _take_top(view, form, department)
 
@@ -39,7 +39,7 @@ async def claim(view: CurrentView, form: CheckedForm, ticket_id: str) -> Respons
     if not holder:
         return _to(view, "/me", next=f"/ticket/{ticket_id}")
     ticket = await view.desk.queue.ticket(view.visitor.brand, ticket_id)
-    if ticket is None or not view.visitor.may_open(view.desk.config, ticket.department):
+    if ticket is None or not view.may_open(ticket.department):
         return await ticket_page(view, ticket_id)
     try:
         taken = await view.desk.queue.claim(view.visitor.brand, ticket.department, holder, ticket_id=ticket_id)
@@ -60,9 +60,9 @@ async def extend(view: CurrentView, form: CheckedForm, ticket_id: str) -> Respon
 async def release(view: CurrentView, form: CheckedForm, ticket_id: str) -> Response:
     """Give the ticket back to its queue."""
     reason = form.one("reason")
-    if len(reason) > TEXT_LIMIT:
+    if len(reason) > REASON_LIMIT:
         return await ticket_page(
-            view, ticket_id, 422, form=form, errors={"reason": _too_long(view)}, open_form="release"
+            view, ticket_id, 422, form=form, errors={"reason": _too_long(view, REASON_LIMIT)}, open_form="release"
         )
     step = partial(view.desk.queue.release, reason=reason)
     return await _act(view, form, ticket_id, step, said="released")
@@ -70,15 +70,15 @@ async def release(view: CurrentView, form: CheckedForm, ticket_id: str) -> Respo
 
 @router.post("/ticket/{ticket_id}/transfer")
 async def transfer(view: CurrentView, form: CheckedForm, ticket_id: str) -> Response:
-    """Hand the ticket over to another department; the reason goes into the record of events."""
+    """Hand the ticket over to another department, which reads the reason."""
     to, reason = form.one("to"), form.one("reason")
     errors: dict[str, str] = {}
     if to not in view.desk.config.queue_names():
         errors["to"] = view.words("act.to_missing")
     if not reason:
         errors["reason"] = view.words("act.reason_missing")
-    elif len(reason) > TEXT_LIMIT:
-        errors["reason"] = _too_long(view)
+    elif len(reason) > REASON_LIMIT:
+        errors["reason"] = _too_long(view, REASON_LIMIT)
     if errors:
         return await ticket_page(view, ticket_id, 422, form=form, errors=errors, open_form="transfer")
     step = partial(view.desk.queue.transfer, to=to, reason=reason)
@@ -92,8 +92,8 @@ async def resolve(view: CurrentView, form: CheckedForm, ticket_id: str) -> Respo
     errors: dict[str, str] = {}
     if outcome is None:
         errors["outcome"] = view.words("act.outcome_missing")
-    if len(note) > TEXT_LIMIT:
-        errors["note"] = _too_long(view)
+    if len(note) > NOTE_LIMIT:
+        errors["note"] = _too_long(view, NOTE_LIMIT)
     if outcome is None or errors:
         return await ticket_page(view, ticket_id, 422, form=form, errors=errors, open_form="resolve")
     step = partial(view.desk.queue.resolve, outcome=outcome, note=note)
@@ -166,5 +166,5 @@ def _to(view: View, path: str, **query: str) -> Response:
     return RedirectResponse(view.link(path, **query), status_code=303)
 
 
-def _too_long(view: View) -> str:
-    return view.words("act.too_long", limit=view.words.number(TEXT_LIMIT))
+def _too_long(view: View, limit: int) -> str:
+    return view.words("act.too_long", limit=view.words.number(limit))

@@ -1,6 +1,7 @@
 """The JSON API: the queues and tickets, read-only until sign-in exists; and what probes and the pages' counters ask.
 
-Confidential departments are left out, because nothing here can know who asks. Fencing tokens never leave.
+Confidential departments are left out, because nothing here can know who asks, and so are the reasons of hand-overs from
+or to them. Fencing tokens never leave.
 """
 
 from typing import Annotated, Any, Literal
@@ -9,6 +10,7 @@ from fastapi import APIRouter, HTTPException, Query
 from pydantic import BaseModel, Field
 
 from silofrei.desk.frame import CurrentView, View
+from silofrei.desk.handover_view import open_to
 from silofrei.routing.queue.codes import Unavailable
 from silofrei.schemas.base import Moment
 from silofrei.schemas.config import Title
@@ -101,18 +103,18 @@ async def queue(
         raise HTTPException(404, f"unknown department '{department}'; use one of {known}")
     _open(view, department)
     found = await view.desk.queue.waiting(_brand(view, brand), department, limit=limit, offset=offset)
-    return [_as_json(ticket) for ticket in found]
+    return [_as_json(view, ticket) for ticket in found]
 
 
 @router.get("/api/ticket/{ticket_id}")
 async def ticket(view: CurrentView, ticket_id: Annotated[str, Field(max_length=512)], brand: Brand = None) -> Json:
-    """One ticket with all of its mentions."""
+    """One ticket with all of its mentions; a hand-over from or to a confidential department is without its reason."""
     name_of_brand = _brand(view, brand)
     found = await view.desk.queue.ticket(name_of_brand, ticket_id)
     if found is None:
         raise HTTPException(404, f"there is no ticket {ticket_id} of brand {name_of_brand}")
     _open(view, found.department)
-    return _as_json(found)
+    return _as_json(view, found)
 
 
 def _brand(view: View, brand: str | None) -> str:
@@ -122,16 +124,23 @@ def _brand(view: View, brand: str | None) -> str:
 
 
 def _open(view: View, department: str) -> None:
-    try:
-        confidential = view.desk.config.department(department).confidential
-    except KeyError:
-        return
-    if confidential:
+    if _confidential(view, department):
         raise HTTPException(
             403, f"'{department}' is confidential; until sign-in exists the API gives its numbers only (/api/queues)"
         )
 
 
-def _as_json(ticket: Ticket) -> Json:
+def _confidential(view: View, department: str) -> bool:
+    try:
+        return view.desk.config.department(department).confidential
+    except KeyError:
+        return False
+
+
+def _as_json(view: View, ticket: Ticket) -> Json:
     """A ticket for a reader: whoever has the fencing token could act in the holder's name."""
-    return ticket.model_dump(mode="json", exclude={"lease": {"token"}})
+    shown = ticket.model_dump(mode="json", exclude={"lease": {"token"}})
+    for handover, as_json in zip(ticket.handovers, shown["handovers"], strict=True):
+        if not open_to(handover, lambda department: not _confidential(view, department)):
+            as_json["reason"] = ""
+    return shown

@@ -20,7 +20,7 @@ from starlette.staticfiles import StaticFiles
 
 from silofrei.desk import actions, api, pages, report_page
 from silofrei.desk.frame import Desk, ReportSource, load_templates
-from silofrei.desk.guard import FormTokens, Guard, is_loopback
+from silofrei.desk.guard import FormTokens, Guard, HeadAsGet, is_loopback
 from silofrei.desk.problems import add_problem_pages
 from silofrei.desk.report import Report, build_report
 from silofrei.desk.words import LOCALES, Words
@@ -81,6 +81,7 @@ def create_app(
     app.include_router(api.router)
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
     add_problem_pages(app)
+    app.add_middleware(HeadAsGet)
     app.add_middleware(Guard)
     return app
 

@@ -12,9 +12,6 @@ from silofrei.desk.guard import SESSION_COOKIE, same_origin
 BODY_LIMIT = 64_000
 """Largest form in bytes; the longest note, percent-encoded, fits."""
 
-TEXT_LIMIT = 5000
-"""Longest reason or note in characters."""
-
 
 class FormRefused(Exception):  # noqa: N818 - it says what became of the form
     """A form that is not taken.

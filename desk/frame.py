@@ -76,6 +76,10 @@ class View:
     words: Words
     now: datetime
 
+    def may_open(self, department: str) -> bool:
+        """Whether a department's texts are shown to this visitor."""
+        return self.visitor.may_open(self.desk.config, department)
+
     def link(self, path: str, **query: object) -> str:
         """An address inside the desk; it names the brand where there are several, so that tabs do not mix them."""
         if len(self.desk.config.brands) > 1:

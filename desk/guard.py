@@ -1,4 +1,4 @@
-"""What stands before every page: the host check, the headers that fence the browser, and the form tokens.
+"""What stands before every page: the host check, the headers that fence the browser, HEAD, and the form tokens.
 
 The desk has no sign-in yet, so it is reachable from this machine only; the checks here keep other sites that the same
 browser has open from reaching it in the person's name (DNS rebinding, cross-site forms, framing).
@@ -84,6 +84,30 @@ class Guard:
             status_code=421,
         )
         await refusal(scope, receive, fenced)
+
+
+class HeadAsGet:
+    """ASGI middleware: answers HEAD as GET, without the body; FastAPI's routes refuse it.
+
+    Args:
+        app: the application behind it.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass one request on."""
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self._app(scope, receive, send)
+            return
+
+        async def without_body(message: Message) -> None:
+            if message["type"] == "http.response.body":
+                message = {**message, "body": b""}
+            await send(message)
+
+        await self._app({**scope, "method": "GET"}, receive, without_body)
 
 
 class FormTokens:

@@ -9,13 +9,14 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, HTTPException, Query
 from starlette.responses import RedirectResponse, Response
 
-from silofrei.desk.forms import TEXT_LIMIT, CheckedForm, Form, checked_form, local_path
+from silofrei.desk.forms import CheckedForm, Form, checked_form, local_path
 from silofrei.desk.frame import CurrentView, View
+from silofrei.desk.handover_view import steps
 from silofrei.desk.ticket_view import Card, bars, card, entries, held_by
 from silofrei.desk.visitor import MINE_COOKIE, NAME_COOKIE, clean_name, remember
 from silofrei.desk.words import tone
 from silofrei.routing.queue.codes import Refused
-from silofrei.schemas.ticket import Ticket
+from silofrei.schemas.ticket import NOTE_LIMIT, REASON_LIMIT, Ticket
 
 router = APIRouter(include_in_schema=False)
 PAGE = 50
@@ -55,19 +56,19 @@ async def overview(view: CurrentView) -> Response:
     lines = [
         Line(
             name=name,
-            next=card(top[0], view.now) if top else None,
+            next=card(top[0], view.now, view.may_open) if top else None,
             oldest=timedelta(seconds=depths[name].oldest_age_seconds),
         )
         for name, top in zip(names, tops, strict=True)
     ]
-    return await view.render("overview.html", lines=lines, mine=[card(ticket, view.now) for ticket in held])
+    return await view.render("overview.html", lines=lines, mine=_cards(view, held))
 
 
 @router.get("/queue/{department}")
 async def queue_page(view: CurrentView, department: str, page: Annotated[int, Query(ge=1, le=100_000)] = 1) -> Response:
     """One department's queue, most urgent first; below it who works on what."""
     known_department(view, department)
-    if not view.visitor.may_open(view.desk.config, department):
+    if not view.may_open(department):
         return await gate(view, department)
     queue, brand = view.desk.queue, view.visitor.brand
     depths, waiting, claimed = await asyncio.gather(
@@ -78,8 +79,8 @@ async def queue_page(view: CurrentView, department: str, page: Annotated[int, Qu
     return await view.render(
         "queue.html",
         department=department,
-        waiting=[card(ticket, view.now) for ticket in waiting],
-        claimed=[card(ticket, view.now) for ticket in claimed],
+        waiting=_cards(view, waiting),
+        claimed=_cards(view, claimed),
         page=page,
         pages=max(1, -(-depths[department].waiting // PAGE)),
         first=(page - 1) * PAGE + 1,
@@ -147,7 +148,7 @@ async def ticket_page(
     found = await view.desk.queue.ticket(view.visitor.brand, ticket_id)
     if found is None:
         raise HTTPException(404, "ticket")
-    if not view.visitor.may_open(view.desk.config, found.department):
+    if not view.may_open(found.department):
         return await gate(view, found.department)
     held = held_by(found, view.visitor.holder)
     problem = refused and Problem(
@@ -165,11 +166,13 @@ async def ticket_page(
         evidence=sorted((piece for piece in evidence if piece.weight > 0), key=lambda piece: -piece.weight)[:8],
         tone=tone(found.due_at, found.opened_at, view.now),
         held=held,
+        handovers=steps(found, view.may_open, held=held),
         problem=problem,
         errors={name: (errors or {}).get(name, "") for name in _FIELDS},
         form={name: form.one(name) for name in _FIELDS},
         open=open_form,
-        text_limit=TEXT_LIMIT,
+        reason_limit=REASON_LIMIT,
+        note_limit=NOTE_LIMIT,
         here=f"/ticket/{ticket_id}",
     )
 
@@ -193,10 +196,14 @@ def _departments(view: View, names: list[str]) -> str:
     return ".".join(name for name in view.desk.config.queue_names() if name in names)
 
 
+def _cards(view: View, tickets: list[Ticket]) -> list[Card]:
+    return [card(ticket, view.now, view.may_open) for ticket in tickets]
+
+
 async def _held(view: View) -> list[Ticket]:
-    """The tickets that the person works on, in all queues."""
+    """The tickets that the person works on, in all queues that are open to them; a name alone proves nothing."""
     if not view.visitor.name:
         return []
-    names = view.desk.config.queue_names()
+    names = [name for name in view.desk.config.queue_names() if view.may_open(name)]
     found = await asyncio.gather(*(view.desk.queue.claimed(view.visitor.brand, name, limit=200) for name in names))
     return [ticket for tickets in found for ticket in tickets if held_by(ticket, view.visitor.holder)]

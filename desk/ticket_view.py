@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from silofrei.desk.handover_view import MayOpen, Step, steps
 from silofrei.desk.words import Due, tone
 from silofrei.schemas.classification import Classification, Evidence
 from silofrei.schemas.mention import Author, Mention
@@ -13,7 +14,10 @@ from silofrei.schemas.names import Label, Language, TicketStatus
 from silofrei.schemas.ticket import Ticket, TicketMention
 
 EXCERPT = 220
-"""Longest excerpt in a list, in characters."""
+"""Longest excerpt of a mention in a list, in characters."""
+
+REASON_EXCERPT = 90
+"""Longest excerpt of a reason in a list, in characters."""
 
 
 class Segment(NamedTuple):
@@ -47,11 +51,13 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A ticket in a list."""
+    """A ticket in a list; `handed` is its latest hand-over, with the start of the reason in `reason`."""
 
     ticket: Ticket
     author: str
     excerpt: str
+    handed: Step | None
+    reason: str
     language: Language | None
     tone: Due
     overdue_lease: bool
@@ -129,15 +135,24 @@ def entries(ticket: Ticket) -> tuple[Entry, ...]:
     )
 
 
-def card(ticket: Ticket, now: datetime) -> Card:
-    """A ticket for a list; it shows the newest mention that still has a text."""
+def card(ticket: Ticket, now: datetime, may_open: MayOpen) -> Card:
+    """A ticket for a list; it shows the newest mention that still has a text.
+
+    Args:
+        ticket: the ticket.
+        now: the moment from which deadlines are judged.
+        may_open: which departments' texts the reader may see.
+    """
     ordered = sorted(ticket.mentions, key=lambda entry: (entry.mention.created_at, entry.mention.received_at))
     spoken = [entry.mention for entry in ordered if entry.deleted_at is None and entry.mention.text.strip()]
     shown = spoken[-1] if spoken else ordered[-1].mention if ordered else None
+    handed = next(iter(steps(ticket, may_open)), None)
     return Card(
         ticket=ticket,
         author=author_name(shown.author) if shown else "",
         excerpt=excerpt(shown.text) if spoken and shown else "",
+        handed=handed,
+        reason=excerpt((handed and handed.reason) or "", REASON_EXCERPT),
         language=ticket.classification.language if ticket.classification else None,
         tone=tone(ticket.due_at, ticket.opened_at, now),
         overdue_lease=ticket.lease is not None and ticket.lease.until < now,

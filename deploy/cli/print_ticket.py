@@ -19,6 +19,9 @@ _WORDS = {
         "also": "also for",
         "waiting": "waiting",
         "attempts": "{count} expired leases",
+        "by": "by {holder}",
+        "from": "from {department}",
+        "note": "Note",
     },
     "de": {
         "due": "fällig in {time}",
@@ -30,12 +33,15 @@ _WORDS = {
         "also": "auch für",
         "waiting": "wartet",
         "attempts": "{count} abgelaufene Reservierungen",
+        "by": "von {holder}",
+        "from": "von {department}",
+        "note": "Notiz",
     },
 }
 
 
 def ticket_as_text(ticket: Ticket, company: Config, language: str, now: datetime) -> str:
-    """Several lines: head, state, each mention, and why the ticket is where it is.
+    """Several lines: head, state, who handed it over and why, each mention, and why the ticket is where it is.
 
     Args:
         ticket: the ticket.
@@ -46,30 +52,41 @@ def ticket_as_text(ticket: Ticket, company: Config, language: str, now: datetime
     words = _WORDS[language]
 
     def title(name: str) -> str:
-        return str(getattr(company.department(name).title, language))
+        try:
+            return str(getattr(company.department(name).title, language))
+        except KeyError:  # a ticket may outlive a department
+            return name
 
     left = ticket.due_at - now
     time = format_timedelta(abs(left), locale=language, threshold=1.2)
     if ticket.status is TicketStatus.RESOLVED and ticket.outcome:
         state = words["resolved"].format(outcome=ticket.outcome.value)
+        if ticket.resolved_by:
+            state += f" · {words['by'].format(holder=_printable(ticket.resolved_by))}"
     else:
         state = words["due" if left.total_seconds() >= 0 else "overdue"].format(time=time)
-        held = ticket.lease and words["held"].format(holder=ticket.lease.holder, token=ticket.lease.token)
+        held = ticket.lease and words["held"].format(holder=_printable(ticket.lease.holder), token=ticket.lease.token)
         state += f" · {held or words['waiting']}"
     lines = [f"{ticket.id}  {title(ticket.department)} · {ticket.priority.name.lower()} · {state}"]
     if ticket.collaborators:
         lines.append(f"  {words['also']} {', '.join(title(name) for name in ticket.collaborators)}")
     if ticket.attempts:
         lines.append("  " + words["attempts"].format(count=ticket.attempts))
+    for step in reversed(ticket.handovers):
+        source = words["from"].format(department=title(step.from_department))
+        lines.append(f"  {source} · {_printable(step.holder)} · {step.at:%Y-%m-%d %H:%M} UTC")
+        lines += _indented(step.reason)
+    if ticket.note:
+        lines += [f"  {words['note']}:", *_indented(ticket.note)]
     for entry in ticket.mentions:
         mention = entry.mention
-        author = mention.author.name or mention.author.handle or mention.author.id
+        author = _printable(mention.author.name or mention.author.handle or mention.author.id)
         lines += [
             "",
             f"  {author} · {mention.channel.value} {mention.kind.value} · {mention.created_at:%Y-%m-%d %H:%M} UTC",
         ]
         text = words["deleted"] if entry.deleted_at else mention.text
-        lines += [f"    {line}" for line in _printable(text).splitlines() or [""]]
+        lines += _indented(text) or [""]
         if mention.permalink:
             lines.append(f"    {_printable(mention.permalink)}")
     if ticket.classification:
@@ -83,6 +100,10 @@ def ticket_as_text(ticket: Ticket, company: Config, language: str, now: datetime
             + (f" · «{terms}»" if terms else ""),
         ]
     return "\n".join(lines)
+
+
+def _indented(text: str) -> list[str]:
+    return [f"    {line}" for line in _printable(text).splitlines()]
 
 
 def _printable(text: str) -> str:

@@ -24,7 +24,7 @@ from silofrei.schemas.config import Config, Department, Title
 from silofrei.schemas.mention import Author, Mention
 from silofrei.schemas.names import Channel, DiscardReason, MentionKind, Outcome, Priority, TicketStatus
 from silofrei.schemas.settings import ConfigurationError
-from silofrei.schemas.ticket import Lease, Ticket, TicketMention
+from silofrei.schemas.ticket import Handover, Lease, Ticket, TicketMention
 
 NOW = datetime(2026, 11, 24, 9, tzinfo=UTC)
 SECRET = "do not tell"
@@ -118,15 +118,22 @@ class MemoryQueue:
 
     async def transfer(self, brand: str, ticket_id: str, token: int, to: str, reason: str) -> Ticket:
         self._call("transfer", brand, ticket_id, token, to, reason)
-        return self._put(
-            self._held(ticket_id, token), status=TicketStatus.WAITING, lease=None, department=to, transfers=1
+        held = self._held(ticket_id, token)
+        step = Handover(
+            from_department=held.department, to_department=to, holder=held.lease.holder, reason=reason, at=NOW
         )
+        return self._put(
+            held, status=TicketStatus.WAITING, lease=None, department=to, transfers=held.transfers + 1,
+            handovers=(*held.handovers, step),
+        )  # fmt: skip
 
     async def resolve(self, brand: str, ticket_id: str, token: int, outcome: Outcome, note: str = "") -> Ticket:
         self._call("resolve", brand, ticket_id, token, outcome, note)
+        held = self._held(ticket_id, token)
         return self._put(
-            self._held(ticket_id, token), status=TicketStatus.RESOLVED, lease=None, outcome=outcome, resolved_at=NOW
-        )
+            held, status=TicketStatus.RESOLVED, lease=None, outcome=outcome, resolved_at=NOW,
+            resolved_by=held.lease.holder, note=note,
+        )  # fmt: skip
 
     def _in(self, brand: str, department: str, status: TicketStatus) -> list[Ticket]:
         found = (one for one in self.tickets.values() if one.brand == brand and one.department == department)
@@ -283,6 +290,23 @@ async def test_a_page_says_only_what_it_knows_to_say(browser: Browser) -> None:
     assert "data-said" not in (await browser.get("/?said=<b>hacked")).text
 
 
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/queue/service", "/ticket/t-late", "/ticket/t-none", "/report", "/me", "/healthz", "/api/queues",
+     "/static/desk.css", "/queue/hr"],
+)  # fmt: skip
+async def test_head_is_answered_as_get_without_the_body(browser: Browser, path: str) -> None:
+    await browser.get("/")
+    told, shown = await browser.http.head(path), await browser.http.get(path)
+    assert (told.status_code, told.content) == (shown.status_code, b"")
+    assert told.headers == shown.headers
+    assert int(told.headers["content-length"]) == len(shown.content) > 0
+
+
+async def test_what_takes_no_get_takes_no_head(browser: Browser) -> None:
+    assert (await browser.http.head("/queue/service/take")).status_code == 405
+
+
 # --- Acting
 
 
@@ -297,7 +321,11 @@ async def test_take_the_top_and_resolve_it(browser: Browser, queue: MemoryQueue)
     answer = await browser.post("/ticket/t-late/resolve", token="1", outcome="solved", note="sent again\r\nby hand")
     assert answer.headers["location"] == "/queue/service?said=resolved"
     assert queue.calls[-1] == ("resolve", "demo", "t-late", 1, Outcome.SOLVED, "sent again\nby hand")
-    assert "Resolved: Solved" in text_of(await browser.get("/ticket/t-late"))
+    page = await browser.get("/ticket/t-late")
+    assert "Resolved: Solved by Anna@desk · just now · 24 Nov 2026, 09:00 Note sent again by hand" in text_of(page)
+    assert "sent again\nby hand</p>" in page.text
+    shown = (await browser.get("/api/ticket/t-late")).json()
+    assert (shown["resolved_by"], shown["note"]) == ("Anna@desk", "sent again\nby hand")
 
 
 async def test_who_has_no_name_yet_gives_it_with_the_claim(browser: Browser, queue: MemoryQueue) -> None:
@@ -321,12 +349,39 @@ async def test_hand_over_needs_a_department_and_a_reason(browser: Browser, queue
     assert "Say why, so that the next department can begin at once." in wrong.text
     kept = await browser.post("/ticket/t-late/transfer", token="1", to="", reason="a journalist")
     assert ">a journalist</textarea>" in kept.text
-    long = await browser.post("/ticket/t-late/transfer", token="1", to="pr", reason="x" * 5001)
-    assert "At most 5,000 characters, please." in long.text
+    long = await browser.post("/ticket/t-late/transfer", token="1", to="pr", reason="x" * 501)
+    assert "At most 500 characters, please." in long.text
     done = await browser.post("/ticket/t-late/transfer", token="1", to="pr", reason="a journalist")
     assert done.headers["location"] == "/queue/service?said=transferred"
     assert queue.calls[-1] == ("transfer", "demo", "t-late", 1, "pr", "a journalist")
-    assert "handed over once" in text_of(await browser.get("/queue/pr"))
+
+
+async def test_the_receiving_department_reads_who_handed_it_over_and_why(browser: Browser) -> None:
+    await browser.come_in()
+    await browser.post("/queue/service/take")
+    reason = "a <b>journalist</b> asks, " + "and asks again, " * 20
+    await browser.post("/ticket/t-late/transfer", token="1", to="pr", reason=reason)
+    row = text_of(await browser.get("/queue/pr"))
+    assert "from Service: a <b>journalist</b> asks, and asks again" in row
+    assert row.count("and asks again") < 10, "a list shows the start"
+    assert "von Service: a <b>" in text_of(await browser.get("/queue/pr?lang=de"))
+    page = await browser.get("/ticket/t-late?lang=en")
+    assert f"Handed over from Service Anna@desk · just now {reason.strip()}" in text_of(page)
+    assert "<b>journalist" not in page.text
+    (step,) = (await browser.get("/api/ticket/t-late")).json()["handovers"]
+    assert step == {
+        "from_department": "service", "to_department": "pr", "holder": "Anna@desk", "reason": reason.strip(),
+        "at": "2026-11-24T09:00:00Z",
+    }  # fmt: skip
+    assert (await browser.get("/api/queue/pr")).json()[0]["handovers"] == [step]
+
+    await browser.post("/ticket/t-late/claim")
+    await browser.post("/ticket/t-late/transfer", token="2", to="sales", reason="wants to buy")
+    read = text_of(await browser.get("/ticket/t-late"))
+    assert read.index("Handed over from PR") < read.index("wants to buy") < read.index("1 earlier hand-over")
+    assert "Service → PR · Anna@desk · just now a <b>journalist" in read
+    assert "from PR: wants to buy" in text_of(await browser.get("/queue/sales"))
+    assert "handed over 2 times" in text_of(await browser.get("/queue/sales"))
 
 
 async def test_give_back_and_extend(browser: Browser, queue: MemoryQueue) -> None:
@@ -335,7 +390,7 @@ async def test_give_back_and_extend(browser: Browser, queue: MemoryQueue) -> Non
     assert (await browser.post("/ticket/t-calm/extend", token="1")).headers[
         "location"
     ] == "/ticket/t-calm?said=extended"
-    assert (await browser.post("/ticket/t-calm/release", token="1", reason="x" * 5001)).status_code == 422
+    assert (await browser.post("/ticket/t-calm/release", token="1", reason="x" * 501)).status_code == 422
     answer = await browser.post("/ticket/t-calm/release", token="1", reason="not today")
     assert answer.headers["location"] == "/queue/service?said=released"
     assert queue.calls[-1] == ("release", "demo", "t-calm", 1, "not today")
@@ -349,8 +404,10 @@ async def test_an_outcome_is_needed_and_only_an_author_withdraws(browser: Browse
         assert answer.status_code == 422
         assert "Choose how it ended." in answer.text
         assert ">kept text</textarea>" in answer.text
-    long = await browser.post("/ticket/t-late/resolve", token="1", outcome="solved", note="ä" * 5001)
-    assert long.status_code == 422
+    long = await browser.post("/ticket/t-late/resolve", token="1", outcome="solved", note="ä" * 2001)
+    assert (long.status_code, "At most 2,000 characters, please." in long.text) == (422, True)
+    whole = await browser.post("/ticket/t-late/resolve", token="1", outcome="solved", note="🚆" * 2000)
+    assert whole.status_code == 303, "the longest note fits into the largest form"
 
 
 async def test_resolve_and_take_the_next(browser: Browser, queue: MemoryQueue) -> None:
@@ -548,6 +605,47 @@ async def test_a_confidential_queue_opens_after_the_person_chose_it(browser: Bro
     assert answer.headers["location"] == "/queue/hr"
     assert SECRET in (await browser.get("/queue/hr")).text
     assert "could read it" in (await browser.get("/ticket/t-job")).text
+
+
+async def test_the_reason_of_a_confidential_hand_over_is_for_its_sides_and_the_holder(
+    browser: Browser, queue: MemoryQueue
+) -> None:
+    await browser.come_in()
+    await browser.post("/me/departments", mine="hr", next="/")
+    for token, (source, to) in enumerate((("hr", "service"), ("service", "hr"), ("hr", "pr")), 1):
+        assert (await browser.post("/ticket/t-job/claim")).status_code == 303
+        await browser.post("/ticket/t-job/transfer", token=str(token), to=to, reason=f"secret of {source}")
+    read = text_of(await browser.get("/ticket/t-job"))
+    assert read.count("secret of") == 3, "who works there reads all"
+    assert "from HR: secret of hr" in text_of(await browser.get("/queue/pr"))
+
+    browser.http.cookies.delete("silofrei_mine")
+    row = text_of(await browser.get("/queue/pr"))
+    assert "from HR" in row
+    read = text_of(await browser.get("/ticket/t-job"))
+    assert "Handed over from HR Anna@desk" in read
+    assert "The reason is confidential; whoever holds the ticket reads it here." in read
+    assert "Service → HR · Anna@desk · just now The reason is confidential." in read
+    api = [(await browser.get(path)).json() for path in ("/api/queue/pr", "/api/ticket/t-job")]
+    assert [step["reason"] for step in api[0][0]["handovers"] + api[1]["handovers"]] == [""] * 6
+    assert "secret of" not in row + read
+
+    await browser.post("/ticket/t-job/claim")
+    read = text_of(await browser.get("/ticket/t-job"))
+    assert read.count("secret of hr") == 1, "the reason was written for whoever takes it"
+    assert "secret of service" not in read
+    assert "secret of" not in text_of(await browser.get("/queue/pr")) + text_of(await browser.get("/"))
+    await browser.post("/me", name="Ben")
+    assert "secret of" not in (await browser.get("/ticket/t-job")).text
+
+
+async def test_a_name_alone_opens_no_confidential_ticket(browser: Browser, queue: MemoryQueue) -> None:
+    await browser.come_in()
+    lease = Lease(holder="Anna@desk", token=9, until=NOW + timedelta(minutes=5))
+    queue._put(queue.tickets["t-job"], status=TicketStatus.CLAIMED, lease=lease)
+    assert SECRET not in (await browser.get("/")).text
+    await browser.post("/me/departments", mine="hr", next="/")
+    assert SECRET in (await browser.get("/")).text
 
 
 async def test_the_api_keeps_confidential_texts(browser: Browser) -> None:

@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from silofrei.desk.handover_view import steps
 from silofrei.desk.ticket_view import (
     EXCERPT,
+    REASON_EXCERPT,
     Segment,
     author_name,
     bars,
@@ -23,7 +25,7 @@ from silofrei.desk.words import Due
 from silofrei.schemas.classification import Classification, Evidence, Scores
 from silofrei.schemas.mention import Author, Mention
 from silofrei.schemas.names import Channel, Label, Language, MentionKind, Priority, TicketStatus
-from silofrei.schemas.ticket import Lease, Ticket, TicketMention
+from silofrei.schemas.ticket import Handover, Lease, Ticket, TicketMention
 
 NOW = datetime(2026, 11, 24, 9, tzinfo=UTC)
 
@@ -35,6 +37,10 @@ def said(number: int, text: str, **changes: Any) -> TicketMention:
         text=text, created_at=posted, received_at=posted, thread_id="x:1", permalink=changes.pop("permalink", None),
     )  # fmt: skip
     return TicketMention(mention=mention, **changes)
+
+
+def everything(_: str) -> bool:
+    return True
 
 
 def proof(text: str, words: str, label: Label = Label.SERVICE, weight: float = 1.0) -> Evidence:
@@ -141,6 +147,38 @@ def test_an_edited_text_carries_only_evidence_that_still_fits() -> None:
     assert [piece.text for piece in shown[0].segments if piece.label] == ["Paket"]
 
 
+def test_evidence_of_another_text_marks_nothing() -> None:
+    old = "Mein Paket fehlt seit Tagen"
+    evidence = (proof(old, "Paket"), proof(old, "seit Tagen"))
+    for new in ("Das Paket fehlt seit gestern", "Mein", "", "📦" * 30):
+        (entry,) = entries(ticket(said(1, new, revision="2"), evidence=evidence))
+        assert entry.segments == ((Segment(new),) if new else ())
+
+
+def handed(source: str, to: str, reason: str) -> Handover:
+    return Handover(from_department=source, to_department=to, holder="anna", reason=reason, at=NOW)
+
+
+def test_hand_overs_the_latest_first_and_confidential_reasons_kept() -> None:
+    moved = ticket(handovers=(handed("hr", "sales", "one"), handed("sales", "pr", "two"), handed("pr", "hr", "three")))
+    assert [step.reason for step in steps(moved, everything)] == ["three", "two", "one"]
+
+    def not_hr(department: str) -> bool:
+        return department != "hr"
+
+    assert [step.reason for step in steps(moved, not_hr)] == [None, "two", None]
+    assert [step.reason for step in steps(moved, not_hr, held=True)] == ["three", "two", None]
+    assert [step.from_department for step in steps(moved, not_hr)] == ["pr", "sales", "hr"]
+    shown = card(moved, NOW, not_hr)
+    assert (shown.handed and shown.handed.from_department, shown.reason) == ("pr", "")
+
+
+def test_a_card_shows_the_start_of_the_latest_reason() -> None:
+    shown = card(ticket(handovers=(handed("pr", "service", "Kein Fall\n für uns, " * 9),)), NOW, everything)
+    assert shown.reason.startswith("Kein Fall für uns, Kein Fall")
+    assert len(shown.reason) <= REASON_EXCERPT + 2
+
+
 def test_entries_say_who_wrote_and_what_is_gone() -> None:
     (entry,) = entries(ticket(said(1, "", deleted_at=NOW, permalink="javascript:x")))
     assert (entry.author, entry.initial, entry.link, entry.deleted_at) == ("Jana", "J", None, NOW)
@@ -162,16 +200,17 @@ def test_excerpts_are_one_line_and_end_at_a_word() -> None:
 
 
 def test_a_card_shows_the_newest_mention_that_still_says_something() -> None:
-    shown = card(ticket(said(3, "", deleted_at=NOW), said(1, "Erste"), said(2, "Zweite")), NOW)
+    shown = card(ticket(said(3, "", deleted_at=NOW), said(1, "Erste"), said(2, "Zweite")), NOW, everything)
     assert (shown.excerpt, shown.author, shown.language, shown.tone) == ("Zweite", "Jana", Language.GERMAN, Due.CALM)
-    assert card(ticket(said(1, "", deleted_at=NOW)), NOW).excerpt == ""
-    assert card(ticket(classification=None), NOW).author == ""
+    assert (shown.handed, shown.reason) == (None, "")
+    assert card(ticket(said(1, "", deleted_at=NOW)), NOW, everything).excerpt == ""
+    assert card(ticket(classification=None), NOW, everything).author == ""
 
 
 def test_a_lease_that_ran_out_is_seen_before_it_is_reaped() -> None:
     lease = Lease(holder="anna@desk", token=3, until=NOW - timedelta(seconds=1))
     held = ticket(said(1, "a"), status=TicketStatus.CLAIMED, lease=lease)
-    assert card(held, NOW).overdue_lease
+    assert card(held, NOW, everything).overdue_lease
     assert held_by(held, "anna@desk")
     assert not held_by(held, "ben@desk")
     assert not held_by(ticket(said(1, "a")), "")
