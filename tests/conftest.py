@@ -4,8 +4,14 @@ A service that cannot be had here skips the test with the reason; where CI=true 
 """
 
 import os
+import re
+import signal
+import subprocess
+import sys
+import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
@@ -108,3 +114,76 @@ def local_kafka(kafka_jars: Path, tmp_path_factory: pytest.TempPathFactory) -> I
 def topic_prefix() -> str:
     """A prefix for topics and groups that no other test has."""
     return f"t{uuid.uuid4().hex[:12]}."
+
+
+class DeskProcess:
+    """`silofrei desk` as its own process, on a free port unless told otherwise."""
+
+    def __init__(self, folder: Path, redis_url: str, **settings: str) -> None:
+        folder.mkdir()
+        self.log = folder / "desk.log"
+        self.data = folder / "data"
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+        values = {"REDIS": redis_url, "DATA": str(self.data), "DESK_PORT": "0", "REDIS_TIMEOUT": "2"} | settings
+        environment |= {"TZ": "Europe/Berlin"} | {PREFIX + name: value for name, value in values.items()}
+        with self.log.open("ab") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "silofrei.deploy.cli.main", "desk"],
+                cwd=folder,
+                env=environment,
+                stdout=output,
+                stderr=output,
+            )
+
+    def address(self) -> str:
+        """Where it answers, as soon as it says so."""
+        end = time.monotonic() + 30
+        while time.monotonic() < end:
+            if found := re.search(r"http://\S+:\d+", self.log.read_text()):
+                return found[0]
+            assert self.process.poll() is None, self.log.read_text()
+            time.sleep(0.05)
+        raise AssertionError(f"the desk did not start: {self.log.read_text()}")
+
+    def ended(self) -> tuple[int, str]:
+        """Exit code and what it wrote, once it has ended."""
+        return self.process.wait(20), self.log.read_text()
+
+    def stop(self, number: int = signal.SIGTERM) -> tuple[int, str]:
+        """End it as a supervisor does."""
+        self.process.send_signal(number)
+        return self.ended()
+
+
+StartDesk = Callable[..., DeskProcess]
+
+
+@contextmanager
+def _desks(folders: pytest.TempPathFactory) -> Iterator[StartDesk]:
+    desks: list[DeskProcess] = []
+
+    def start(redis_url: str, **settings: str) -> DeskProcess:
+        desks.append(DeskProcess(folders.mktemp("desk") / "run", redis_url, **settings))
+        return desks[-1]
+
+    try:
+        yield start
+    finally:
+        codes = [desk.stop()[0] for desk in desks if desk.process.poll() is None]
+    assert codes == [0] * len(codes)
+    for desk in desks:
+        assert "Traceback" not in desk.log.read_text(), desk.log.read_text()
+
+
+@pytest.fixture
+def start_desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartDesk]:
+    """Starts desks over a Redis; they are stopped after the test, and no log may hold a traceback."""
+    with _desks(tmp_path_factory) as start:
+        yield start
+
+
+@pytest.fixture(scope="session")
+def start_lasting_desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartDesk]:
+    """As `start_desk`, for desks that serve the whole run."""
+    with _desks(tmp_path_factory) as start:
+        yield start

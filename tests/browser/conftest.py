@@ -1,11 +1,9 @@
 """A running desk over a real Redis with a morning's tickets in it, and a browser in front."""
 
 import os
-import re
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
@@ -18,7 +16,6 @@ from silofrei.deploy.local.redis import LocalRedis, redis_missing
 
 TESTS = Path(__file__).parents[1]
 SCREENSHOTS = TESTS.parent / "screenshots"
-PREFIX = "SILOFREI_"
 
 CHROMIUM = (
     *("--no-sandbox", "--headless=new", "--disable-gpu", "--disable-background-networking", "--no-first-run"),
@@ -54,38 +51,11 @@ def desk_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def desk(desk_redis: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def desk(desk_redis: str, start_lasting_desk: Any) -> str:
     """The address of a desk that runs as its own process, with a week in its ledger."""
-    folder = tmp_path_factory.mktemp("desk")
-    fill(desk_redis, str(folder / "data" / "ledger"))
-    log = folder / "desk.log"
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
-    environment |= {
-        f"{PREFIX}REDIS": desk_redis,
-        f"{PREFIX}DATA": str(folder / "data"),
-        f"{PREFIX}DESK_PORT": "0",
-        "TZ": "Europe/Berlin",
-    }
-    command = [sys.executable, "-m", "silofrei.deploy.cli.main", "desk"]
-    with log.open("wb") as output:
-        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=output, stderr=output)
-    try:
-        yield _address(process, log)
-    finally:
-        process.terminate()
-        assert process.wait(15) == 0, log.read_text()
-    assert "Traceback" not in log.read_text(), log.read_text()
-
-
-def _address(process: "subprocess.Popen[bytes]", log: Path) -> str:
-    end = time.monotonic() + 30
-    while time.monotonic() < end:
-        found = re.search(r"http://\S+:\d+", log.read_text())
-        if found:
-            return found[0]
-        assert process.poll() is None, log.read_text()
-        time.sleep(0.05)
-    raise AssertionError(f"the desk did not start: {log.read_text()}")
+    running = start_lasting_desk(desk_redis)
+    fill(desk_redis, str(running.data / "ledger"))
+    return str(running.address())
 
 
 @pytest.fixture

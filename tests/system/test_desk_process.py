@@ -1,14 +1,12 @@
 """A desk as its own process over a real Redis, met over HTTP alone."""
 
 import asyncio
-import os
 import re
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -19,65 +17,6 @@ import pytest
 from silofrei.deploy.local.redis import LocalRedis
 
 TESTS = Path(__file__).parents[1]
-PREFIX = "SILOFREI_"
-
-
-class DeskProcess:
-    """A desk that listens on a free port."""
-
-    def __init__(self, folder: Path, redis_url: str, **settings: str) -> None:
-        folder.mkdir(exist_ok=True)
-        self.log = folder / "desk.log"
-        self.data = folder / "data"
-        environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
-        values = {"REDIS": redis_url, "DATA": str(self.data), "DESK_PORT": "0", "REDIS_TIMEOUT": "2"} | settings
-        environment |= {PREFIX + name: value for name, value in values.items()}
-        with self.log.open("ab") as output:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "silofrei.deploy.cli.main", "desk"],
-                cwd=folder,
-                env=environment,
-                stdout=output,
-                stderr=output,
-            )
-
-    def address(self) -> str:
-        """Where it answers, as soon as it says so."""
-        end = time.monotonic() + 30
-        while time.monotonic() < end:
-            if found := re.search(r"http://\S+:\d+", self.log.read_text()):
-                return found[0]
-            assert self.process.poll() is None, self.log.read_text()
-            time.sleep(0.05)
-        raise AssertionError(self.log.read_text())
-
-    def ended(self) -> tuple[int, str]:
-        """Exit code and what it wrote, once it has ended."""
-        return self.process.wait(20), self.log.read_text()
-
-    def stop(self, number: int = signal.SIGTERM) -> tuple[int, str]:
-        """End it as a supervisor does."""
-        self.process.send_signal(number)
-        return self.ended()
-
-
-Start = Callable[..., DeskProcess]
-
-
-@pytest.fixture
-def start(tmp_path: Path) -> Iterator[Start]:
-    """Starts desks; whatever still runs at the end is stopped, and no log may hold a traceback."""
-    desks: list[DeskProcess] = []
-
-    def start_(redis_url: str, **settings: str) -> DeskProcess:
-        desks.append(DeskProcess(tmp_path / f"desk-{len(desks)}", redis_url, **settings))
-        return desks[-1]
-
-    yield start_
-    for desk in desks:
-        if desk.process.poll() is None:
-            desk.stop()
-        assert "Traceback" not in desk.log.read_text(), desk.log.read_text()
 
 
 def fill(*arguments: str) -> None:
@@ -118,9 +57,9 @@ class Person:
         await self.http.aclose()
 
 
-async def test_take_hand_over_and_resolve_over_http(start: Start, redis_url: str) -> None:
+async def test_take_hand_over_and_resolve_over_http(start_desk: Any, redis_url: str) -> None:
     fill(redis_url)
-    address = start(redis_url).address()
+    address = start_desk(redis_url).address()
     async with Person(address, "Anna") as anna, Person(address, "Ben") as ben:
         await anna.open("/queue/service")
         taken = await anna.send("/queue/service/take")
@@ -131,25 +70,29 @@ async def test_take_hand_over_and_resolve_over_http(start: Start, redis_url: str
         answer = await anna.send(f"{ticket}/transfer", to="pr", reason="A journalist asks")
         assert (answer.status_code, answer.url.path) == (200, "/queue/service")
         await ben.open("/queue/pr")
-        assert "Jana Krämer High Facebook DE 3 mentions handed over once" in ben.read
+        assert "Jana Krämer High Facebook DE 3 mentions from Service: A journalist asks" in ben.read
         await ben.send(f"{ticket}/claim")
         assert "You are working on this" in ben.read
+        assert "Handed over from Service Anna@desk · just now A journalist asks" in ben.read
         answer = await ben.send(f"{ticket}/resolve", outcome="answered", note="Called back")
         assert "The ticket is resolved." in ben.read
+        assert (await ben.http.head(ticket)).status_code == 200
         late = await anna.send(f"{ticket}/resolve", outcome="solved", token="1")
         assert (late.status_code, "This ticket is already resolved" in anna.read) == (409, True)
         state = (await anna.http.get(f"/api{ticket}")).json()
-        assert (state["status"], state["outcome"], state["department"], state["transfers"]) == (
-            "resolved",
-            "answered",
-            "pr",
-            1,
+        assert (state["status"], state["outcome"], state["department"]) == ("resolved", "answered", "pr")
+        assert (state["resolved_by"], state["note"]) == ("Ben@desk", "Called back")
+        (step,) = state["handovers"]
+        assert (step["from_department"], step["holder"], step["reason"]) == (
+            "service",
+            "Anna@desk",
+            "A journalist asks",
         )
 
 
-async def test_many_people_at_once_never_get_the_same_ticket(start: Start, redis_url: str) -> None:
+async def test_many_people_at_once_never_get_the_same_ticket(start_desk: Any, redis_url: str) -> None:
     fill(redis_url)
-    address = start(redis_url).address()
+    address = start_desk(redis_url).address()
     people = [Person(address, f"Person {number}") for number in range(20)]
     await asyncio.gather(*(person.open("/queue/service") for person in people))
     taken = await asyncio.gather(*(person.send("/queue/service/take") for person in people))
@@ -160,9 +103,9 @@ async def test_many_people_at_once_never_get_the_same_ticket(start: Start, redis
     await asyncio.gather(*(person.http.aclose() for person in people))
 
 
-async def test_a_lease_that_ran_out_acts_no_more(start: Start, redis_url: str) -> None:
+async def test_a_lease_that_ran_out_acts_no_more(start_desk: Any, redis_url: str) -> None:
     fill(redis_url)
-    async with Person(start(redis_url, LEASE="5").address(), "Anna") as anna:
+    async with Person(start_desk(redis_url, LEASE="5").address(), "Anna") as anna:
         await anna.open("/queue/sales")
         ticket = (await anna.send("/queue/sales/take")).url.path
         await asyncio.sleep(5.2)
@@ -174,11 +117,11 @@ async def test_a_lease_that_ran_out_acts_no_more(start: Start, redis_url: str) -
 
 
 @pytest.mark.usefixtures("redis_server")  # skips where there is no Redis to be had
-async def test_redis_away_and_back(start: Start, tmp_path: Path) -> None:
+async def test_redis_away_and_back(start_desk: Any, tmp_path: Path) -> None:
     server = LocalRedis(tmp_path / "redis")
     server.start()
     fill(server.url)
-    desk = start(server.url)
+    desk = start_desk(server.url)
     async with Person(desk.address(), "Anna") as anna:
         await anna.open("/queue/service")
         server.stop()
@@ -196,23 +139,23 @@ async def test_redis_away_and_back(start: Start, tmp_path: Path) -> None:
     server.stop()
 
 
-async def test_forms_outlive_a_restart_only_with_a_secret(start: Start, redis_url: str) -> None:
+async def test_forms_outlive_a_restart_only_with_a_secret(start_desk: Any, redis_url: str) -> None:
     fill(redis_url)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = str(free.getsockname()[1])
     for secret, status in (("", 403), ("long and random", 200)):
-        desk = start(redis_url, DESK_PORT=port, DESK_SECRET=secret)
+        desk = start_desk(redis_url, DESK_PORT=port, DESK_SECRET=secret)
         async with Person(desk.address(), "Anna") as anna:
             await anna.open("/queue/service")
             assert desk.stop()[0] == 0
-            desk = start(redis_url, DESK_PORT=port, DESK_SECRET=secret)
+            desk = start_desk(redis_url, DESK_PORT=port, DESK_SECRET=secret)
             desk.address()
             assert (await anna.send("/queue/service/take")).status_code == status
             assert desk.stop()[0] == 0
 
 
-async def test_the_report_reads_the_ledger(start: Start, redis_url: str) -> None:
-    desk = start(redis_url)
+async def test_the_report_reads_the_ledger(start_desk: Any, redis_url: str) -> None:
+    desk = start_desk(redis_url)
     fill(redis_url, str(desk.data / "ledger"))
     async with Person(desk.address(), "Anna") as anna:
         assert (await anna.open("/report?period=all&lang=de")).status_code == 200
@@ -222,19 +165,19 @@ async def test_the_report_reads_the_ledger(start: Start, redis_url: str) -> None
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_desk_ends_cleanly(start: Start, number: int) -> None:
-    desk = start("redis://127.0.0.1:1/0")
+def test_a_desk_ends_cleanly(start_desk: Any, number: int) -> None:
+    desk = start_desk("redis://127.0.0.1:1/0")
     address = desk.address()
     assert httpx.get(f"{address}/healthz").json()["redis"] == "away", "it starts without Redis"
     assert desk.stop(number)[0] == 0
 
 
-def test_a_wrong_address_is_one_readable_error(start: Start) -> None:
-    code, output = start("redis://127.0.0.1:1/0", DESK_HOST="0.0.0.0").ended()  # noqa: S104 - it must be refused
+def test_a_wrong_address_is_one_readable_error(start_desk: Any) -> None:
+    code, output = start_desk("redis://127.0.0.1:1/0", DESK_HOST="0.0.0.0").ended()  # noqa: S104 - it must be refused
     assert code == 2
     assert output.startswith("silofrei: SILOFREI_DESK_HOST='0.0.0.0': the desk has no sign-in yet")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        code, output = start("redis://127.0.0.1:1/0", DESK_PORT=port).ended()
+        code, output = start_desk("redis://127.0.0.1:1/0", DESK_PORT=port).ended()
     assert code == 2
     assert f"SILOFREI_DESK_PORT={port}: cannot listen there: Address already in use; choose another port" in output
