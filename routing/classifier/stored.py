@@ -3,6 +3,8 @@
 import hashlib
 import io
 import json
+import math
+import zlib
 from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -14,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from silofrei.routing.classifier.features import BITS, DENSE, ORDERS
-from silofrei.routing.classifier.language import LanguageModel
+from silofrei.routing.classifier.language import LANGUAGES, LanguageModel
 from silofrei.routing.classifier.lexicon import LABELS, Lexicon
 from silofrei.schemas.settings import ConfigurationError
 
@@ -142,8 +144,8 @@ def read_model(folder: Path | None = None) -> Stored:
         with np.load(io.BytesIO(stored), allow_pickle=False) as arrays:
             weights = _weights(arrays, float(card["temperature"]))
         name = f"{card['name']}-{card['sha256'][:8]}"
-    except (KeyError, ValueError, TypeError, BadZipFile) as error:
-        raise ModelError(f"model {place}: {ARRAYS} and {CARD} are incomplete ({error}); train the model anew") from None
+    except (KeyError, ValueError, TypeError, EOFError, BadZipFile, zlib.error) as error:
+        raise ModelError(f"model {place}: {ARRAYS} and {CARD} cannot be used ({error}); train the model anew") from None
     return Stored(name, weights)
 
 
@@ -157,8 +159,28 @@ def _weights(arrays: Any, temperature: float) -> Weights:
         language=LanguageModel(arrays["language_hashes"], arrays["language_odds"].astype(np.float64)),
         lexicon=Lexicon(arrays["lexicon_hashes"], arrays["lexicon_hints"].astype(np.float32)),
     )
-    expected = {"sparse": (1 << BITS, len(LABELS)), "rarity": (1 << BITS,), "dense": (DENSE, len(LABELS))}
-    for name, shape in expected.items():
-        if getattr(weights, name).shape != shape:
-            raise ValueError(f"{name} has shape {getattr(weights, name).shape}, not {shape}")
+    _check(weights)
     return weights
+
+
+def _check(weights: Weights) -> None:
+    """Refuse what would fail, or answer nonsense, only when a text comes."""
+    if not (math.isfinite(weights.temperature) and weights.temperature > 0):
+        raise ValueError(f"temperature is {weights.temperature}, not above 0")
+    language, lexicon = weights.language, weights.lexicon
+    expected: dict[str, tuple[NDArray[Any], tuple[int, ...]]] = {
+        "sparse": (weights.sparse, (1 << BITS, len(LABELS))),
+        "rarity": (weights.rarity, (1 << BITS,)),
+        "dense": (weights.dense, (DENSE, len(LABELS))),
+        "bias": (weights.bias, (len(LABELS),)),
+        "language_odds": (language.odds, (len(language.hashes), len(LANGUAGES))),
+        "lexicon_hints": (lexicon.hints, (len(lexicon.hashes), len(LABELS))),
+    }
+    for name, (array, shape) in expected.items():
+        if array.shape != shape:
+            raise ValueError(f"{name} has shape {array.shape}, not {shape}")
+        if not np.isfinite(array).all():
+            raise ValueError(f"{name} has values that are no numbers")
+    for name, hashes in (("language_hashes", language.hashes), ("lexicon_hashes", lexicon.hashes)):
+        if hashes.dtype != np.uint64 or hashes.ndim != 1 or not len(hashes) or (hashes[1:] <= hashes[:-1]).any():
+            raise ValueError(f"{name} are not sorted hashes")
