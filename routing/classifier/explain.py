@@ -4,6 +4,7 @@ A word's weight is what it gives to the best label's logit above the mean of the
 hints. A phrase of the lexicon is one span. What belongs to no word (style, shares) is in the scores but not here.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from silofrei.routing.classifier.features import SCALE, Features
+from silofrei.routing.classifier.features import SCALE, Features, per_text
 from silofrei.routing.classifier.lexicon import LABELS
 from silofrei.routing.classifier.text import Batch, Folded, Places
 
@@ -21,6 +22,9 @@ LONGEST = 80
 """Longest span, in characters; what is longer is no word."""
 LEAST = 0.15
 """Smallest weight, in log odds, that counts as a reason."""
+
+_BROKEN = re.compile("[\ud800-\udfff]")
+"""A lone surrogate, which no JSON can carry; it may stand between the words of a phrase."""
 
 Amounts = NDArray[np.float64]
 
@@ -68,6 +72,7 @@ def evidence(given: Given, folded: Sequence[Folded], originals: Sequence[str]) -
         rank = np.arange(len(ranked)) - np.searchsorted(owner[ranked], owner[ranked])
         kept = np.sort(ranked[rank < MOST])
         offset = texts.starts[owner[kept]]
+        labels = [LABELS[label] for label in given.best.tolist()]
         for number, begin, end, amount in zip(
             owner[kept].tolist(),
             (starts[kept] - offset).tolist(),
@@ -76,15 +81,11 @@ def evidence(given: Given, folded: Sequence[Folded], originals: Sequence[str]) -
             strict=True,
         ):
             start, stop = folded[number].original(begin), folded[number].original(end)
-            found[number].append(
-                {
-                    "start": start,
-                    "end": stop,
-                    "text": originals[number][start:stop],
-                    "label": LABELS[given.best[number]],
-                    "weight": amount,
-                }
-            )
+            shown = originals[number][start:stop]
+            if shown.isascii() or not _BROKEN.search(shown):
+                found[number].append(
+                    {"start": start, "end": stop, "text": shown, "label": labels[number], "weight": amount}
+                )
     return [tuple(spans) for spans in found]
 
 
@@ -94,7 +95,7 @@ def _spans(given: Given) -> tuple[Places, Places, Amounts]:
     label = given.best[texts.token_text]
     weight = _of_ngrams(given, label)
     hinted = _of_hints(given, label[hits.token])
-    np.add.at(weight, hits.token, hinted)
+    weight += np.bincount(hits.token, weights=hinted, minlength=len(weight))
     phrase = np.full(len(weight), -1)
     # Of overlapping phrases the longest makes the span.
     several = np.flatnonzero((hits.last > hits.token) & (hinted > 0))
@@ -114,12 +115,12 @@ def _of_ngrams(given: Given, label: Places) -> Amounts:
     # The stretch of each text from the space before it; the first border belongs to none.
     sizes = np.diff(texts.starts - 1, append=len(texts.codes))
     best = np.concatenate((given.best[:1], np.repeat(given.best, sizes)))
-    own = np.choose(best, given.positions)
-    total = np.sum(given.positions, axis=0)
-    running = np.zeros(len(best) + 1)
-    np.cumsum((own * len(LABELS) - total) / (len(LABELS) - 1), out=running[1:])
-    # An n-gram that begins with the character before a word belongs to the word.
-    sums = running[texts.token_ends] - running[texts.token_starts - 1]
+    positions = np.stack(given.positions)
+    own = positions[best, np.arange(len(best))]
+    margin = (own * len(LABELS) - positions.sum(axis=0)) / (len(LABELS) - 1)
+    # An n-gram that begins with the character before a word belongs to the word. Every second sum is that of what
+    # lies between two words.
+    sums = np.add.reduceat(margin, np.stack((texts.token_starts - 1, texts.token_ends), axis=1).ravel())[::2]
     return np.asarray(sums / given.lengths[texts.token_text])
 
 
@@ -131,8 +132,7 @@ def _of_hints(given: Given, label: Places) -> Amounts:
     sums, peaks = _margins(given.dense[:size]), _margins(given.dense[size : 2 * size])
     total = (hits.hints * sums.T[label]).sum(axis=1) / np.sqrt(words)[owner]
     peak = (hits.hints > 0) & (hits.hints == given.features.largest[owner])
-    ties = np.zeros((texts.size, size))
-    np.add.at(ties, owner, peak)
+    ties = per_text(owner, peak, texts.size)
     total += (hits.hints * peak * peaks.T[label] / np.maximum(ties, 1)[owner]).sum(axis=1)
     return np.asarray(total * SCALE, dtype=np.float64)
 

@@ -75,7 +75,7 @@ def extract(texts: Batch, words: Words, lexicon: Lexicon, english: Flags) -> Fea
     )
 
 
-def per_text(owner: Places, values: Figures, size: int) -> Figures:
+def per_text(owner: Places, values: Figures | Flags, size: int) -> Figures:
     """Sums of the rows of `values` (n, k) by text; `owner` (n,) says whose each row is."""
     sums = np.empty((size, values.shape[1]), dtype=np.float32)
     for column in range(values.shape[1]):

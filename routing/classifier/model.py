@@ -80,6 +80,7 @@ class LinearClassifier:
         self._secondary = thresholds.secondary
         # One contiguous row per label: a gather of single numbers is what costs.
         self._sparse = np.ascontiguousarray(stored.weights.sparse.T)
+        self._dense = np.ascontiguousarray(stored.weights.dense.T)
 
     @property
     def model(self) -> str:
@@ -118,7 +119,8 @@ class LinearClassifier:
         lengths = np.sqrt(np.maximum(squares, 1e-6)).astype(np.float64)
         positions = [_at_positions(row, texts, features) for row in self._sparse]
         sums = np.stack([np.add.reduceat(column, begins) for column in positions], axis=1)
-        logits = sums / lengths[:, None] + (features.dense @ weights.dense + weights.bias)
+        # A matrix product would add up in another order in a batch of another size.
+        logits = sums / lengths[:, None] + (np.einsum("tf,lf->tl", features.dense, self._dense) + weights.bias)
         shifted = np.exp((logits - logits.max(axis=1, keepdims=True)) / weights.temperature)
         chances = shifted / shifted.sum(axis=1, keepdims=True)
         chances[np.bincount(texts.token_text, minlength=texts.size) == 0] = NOTHING
@@ -133,18 +135,19 @@ class LinearClassifier:
             given = Given(judged.texts, judged.features, judged.positions, judged.lengths, self._weights.dense, best)
             why = evidence(given, judged.folded, [one.text for one in inputs])
         told = (Language.GERMAN, Language.ENGLISH)
+        several = (np.partition(judged.chances, -2, axis=1)[:, -2] >= self._secondary).tolist()
         return [
             {
                 "label": LABELS[label],
                 "scores": dict(zip(_NAMES, row, strict=True)),
-                "secondary": self._others(label, row),
+                "secondary": self._others(label, row) if more else (),
                 "language": language,
                 "abstained": low or language not in told,
                 "evidence": spans,
                 "model": self._model,
             }
-            for label, row, language, low, spans in zip(
-                best.tolist(), judged.chances.tolist(), judged.languages, unsure.tolist(), why, strict=True
+            for label, row, more, language, low, spans in zip(
+                best.tolist(), judged.chances.tolist(), several, judged.languages, unsure.tolist(), why, strict=True
             )
         ]
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from silofrei.routing.classifier.hashing import Words, find, hashed
-from silofrei.routing.classifier.text import Batch, Hashes, Kind
+from silofrei.routing.classifier.text import Batch, Flags, Hashes, Kind
 
 STYLES = 14
 """Number of figures."""
@@ -14,11 +14,15 @@ STYLES = 14
 _FIRST = "ich mein meine meinen meinem meiner mir mich wir uns unser unsere i my me we our us i'm i've mine"
 _SECOND = "ihr euch euer eure euren eurem sie ihnen ihre du dein dir you your u ye yous"
 _MONEY = "euro euros eur chf franken dollar dollars pounds quid"
+_RETWEET = "rt"
 
 
 @lru_cache(maxsize=1)
-def _lists() -> tuple[Hashes, Hashes, Hashes, Hashes]:
-    return hashed(_FIRST), hashed(_SECOND), hashed(_MONEY), hashed("rt")
+def _listed() -> tuple[Hashes, Flags]:
+    """The words of all four lists, and for each list whether each word is in it; the last row is for other words."""
+    lists = [hashed(words) for words in (_FIRST, _SECOND, _MONEY, _RETWEET)]
+    every = np.unique(np.concatenate(lists))
+    return every, np.array([[*np.isin(every, words), False] for words in lists])
 
 
 def style(texts: Batch, words: Words) -> NDArray[np.float32]:
@@ -29,15 +33,17 @@ def style(texts: Batch, words: Words) -> NDArray[np.float32]:
     signs = np.bincount(owner * len(Kind) + texts.kinds[sign], minlength=size * len(Kind)).reshape(size, len(Kind))
     counts = np.maximum(np.bincount(texts.token_text, minlength=size), 1)
     lengths = texts.ends - texts.starts
-    first, second, money, retweet = _lists()
+    every, member = _listed()
+    places = find(every, words.hashes)  # -1, the last one, where a word is in no list
+    here = np.flatnonzero(places >= 0)
+    first, second, money, retweet = member[:, places[here]]
 
-    def count(listed: Hashes) -> NDArray[np.float64]:
-        found = find(listed, words.hashes) >= 0
-        return np.bincount(texts.token_text, weights=found, minlength=size).astype(np.float64)
+    def count(found: Flags) -> NDArray[np.intp]:
+        return np.bincount(texts.token_text[here[found]], minlength=size)
 
     begins = np.zeros(size, dtype=np.bool_)
-    at_start = np.flatnonzero(texts.token_starts == texts.starts[texts.token_text])
-    begins[texts.token_text[at_start]] = find(retweet, words.hashes[at_start]) >= 0
+    said, owner = here[retweet], texts.token_text[here[retweet]]
+    begins[owner[texts.token_starts[said] == texts.starts[owner]]] = True
     columns = (
         signs[:, Kind.LINK] > 0,
         signs[:, Kind.HANDLE] > 0,
