@@ -19,6 +19,18 @@ toyota hyundai bosch siemens miele stihl adidas zara primark starbucks mcdonald 
 sainsbury asda commerzbank postbank sparda barclays lloyds hsbc revolut monzo allianz huk generali bahncard
 flixbus öbb sbb db_bahn dhl hermes dpd fedex spiegel_abo handelsblatt zdf ard reuters bbc kununu glassdoor musk
 zuckerberg bezos weselsky
+adobe aliexpress alitalia americanair amtrak androidpay argos astrazeneca audible audi axa barmer bayer birkenstock
+bio_company biontech bloomberg britishairways cadillac chanel chevrolet chrysler citibank citroen cnn commerzbank
+craigslist dazn decathlon deichmann deliveroo delta_air deutschebank disney doordash douglas dyson electrolux
+emirates etihad etsy europcar expedia exxon ferrari ferrero fiat finnair foxnews gazprom gmail googlepay grubhub
+gucci haribo heineken hellofresh henkel hertz hilton honda huawei hulu hyatt indeed_com infineon itunes jaguar_cars
+karstadt kaufhof kellogg kickstarter kindle krupp lamborghini lavazza lego levis lieferando lindt lyft marlboro marriott
+mastercard mazda merck milka mitsubishi morrisons motorola natwest nestle nestlé netflixandchill nintendo nissan nivea
+nokia novartis nutella nytimes ocado openai opel passat paypal pepsi peugeot pfizer philips pinterest playmobil
+porsche prada prime_day qatarairways redbull reddit reebok renault revolut roche rolex royalmail rtl rtlplus santander
+saturn schlecker sephora skoda skype snapchat southwestair sparhandy stepstone subaru swarovski t-mobile tchibo
+thyssenkrupp tinder tripadvisor trivago trustpilot tupperware uber uniqlo unilever usps vattenfall vinted volvo
+vorwerk waitrose walgreens wayfair whole_foods wikipedia wirecard xing yahoo yelp
 """
 REAL_NAMES = tuple(_NAMES.split())
 HOMONYMS = ("tesla coil", "the amazon is")
@@ -36,7 +48,9 @@ def named(text: str) -> list[str]:
         folded = folded.replace(meant, "")
     # Most texts have none of them; only then is it asked whether one stands alone.
     return [
-        name for name in REAL_NAMES if name in folded and re.search(rf"(?<![^\W_]){re.escape(name)}(?![^\W_])", folded)
+        name
+        for name in REAL_NAMES
+        if name in folded and re.search(rf"(?<![^\W_]){re.escape(name)}(?:s|['’]s)?(?![^\W_])", folded)
     ]
 
 
@@ -76,6 +90,12 @@ def test_the_names_of_companies_are_made_up(corpus: list[Row]) -> None:
 
 def test_a_real_name_would_be_noticed() -> None:
     assert named("Danke @DB_Bahn und #lufthansa") == ["lufthansa", "db_bahn"]
+    assert named("Lufthansas Streik, Ryanair's fees, Netflix-Abo, @USPS") == [
+        "lufthansa",
+        "ryanair",
+        "netflix",
+        "usps",
+    ]
     assert named("a tesla coil at the museum") == []
 
 
