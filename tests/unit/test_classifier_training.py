@@ -1,13 +1,15 @@
 """Training and evaluation: the same model each time, temperature, and figures that can be checked by hand."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from silofrei.routing.classifier.corpus_rows import Row, load_corpus
 from silofrei.routing.classifier.evaluate import evaluate, figures
 from silofrei.routing.classifier.lexicon import LABELS, compile_lexicon, read_terms
-from silofrei.routing.classifier.model import LinearClassifier
-from silofrei.routing.classifier.stored import Stored
+from silofrei.routing.classifier.model import TextInput, load_classifier
+from silofrei.routing.classifier.stored import write_model
 from silofrei.schemas.config import Thresholds
 from silofrei.schemas.names import Label, Language
 
@@ -58,12 +60,16 @@ def test_the_temperature_makes_scores_of_boasts() -> None:
     assert temperature(logits * 3, labels) == pytest.approx(3 * temperature(logits, labels), rel=0.05)
 
 
-def test_training_twice_gives_the_same_model_that_knows_its_texts() -> None:
+def test_training_twice_gives_the_same_model_that_knows_its_texts(tmp_path: Path) -> None:
     rows = load_corpus()[::40]
     lexicon = compile_lexicon(read_terms())
     first, second = train(rows, lexicon), train(rows, lexicon)
     assert np.array_equal(first.sparse, second.sparse)
     assert np.array_equal(first.dense, second.dense)
     assert first.temperature == second.temperature
-    classifier = LinearClassifier(Stored("linear-small", first), Thresholds())
+    write_model(tmp_path, first, {"name": "linear-small"})
+    classifier = load_classifier(Thresholds(), tmp_path)
+    assert classifier.model.startswith("linear-small-")
     assert evaluate(classifier, rows).accuracy > 0.9
+    (found,) = classifier.classify([TextInput(rows[0].text)])
+    assert (found.label, found.language, found.model) == (rows[0].label, rows[0].language, classifier.model)
