@@ -767,16 +767,17 @@ class Scene:
         self.freeze_when(process, holds, burst)
         process.kill()
 
-    def kill_relay_in_mid_batch(self, process: Any, seconds: float = 60) -> None:
-        """SIGKILL while Kafka has events that the outbox has, too."""
+    def kill_in_step(
+        self, process: Any, begun: Callable[[], object], holds: Callable[[], object], seconds: float = 60
+    ) -> None:
+        """SIGKILL in a moment too short to be seen in passing: once it has begun, it goes on in small steps."""
         until = time.monotonic() + seconds
-        while not self.audit.relay_active():
+        while not begun():
             self._in_time(process, until)
             time.sleep(0.002)
-        # Such moments are too short to be seen in passing, so it goes on in small steps.
         while True:
             frozen(process.pid)
-            if self.audit.doubled() > 0:
+            if holds():
                 process.kill()
                 return
             process.signal(signal.SIGCONT)

@@ -17,12 +17,12 @@ def test_every_mention_of_2000_deliveries_has_one_end_though_worker_and_relay_ar
         for share in (0.15, 0.4, 0.65):
             worker = scene.worker(ready=False, **SMALL)
             least = share * len(mentions)
-            scene.kill_when(worker, lambda least=least: scene.audit.applied() > least and scene.audit.torn())
+            scene.kill_in_step(worker, lambda least=least: scene.audit.applied() > least, scene.audit.torn)
             assert scene.audit.torn()
             assert scene.surroundings.lag() > 100
             if share == 0.4:
                 relay = scene.relay(ready=False)
-                scene.kill_relay_in_mid_batch(relay)
+                scene.kill_in_step(relay, scene.audit.relay_active, lambda: scene.audit.doubled() > 0)
                 assert scene.audit.outbox() > 100
                 relay = scene.relay()
         assert scene.audit.applied() < len(mentions)
