@@ -797,6 +797,16 @@ class Scene:
             assert time.monotonic() < until, f"not so within {seconds:g} s\n{said}"
             time.sleep(0.1)
 
+    def busy_until(self, holds: Callable[[], object], seconds: float, *processes: Any) -> None:
+        """As `until`, with a backlog all the time, so that a rebalance meets fetches that are under way."""
+
+        def busy() -> object:
+            if self.surroundings.lag() < 400:
+                self.load.send(400)
+            return holds()
+
+        self.until(busy, seconds, *processes)
+
 
 @pytest.fixture
 def stage(tmp_path: Path) -> Iterator[Callable[[Any], Scene]]:

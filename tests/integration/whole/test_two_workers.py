@@ -12,8 +12,8 @@ TAKEN = 'silofrei_deliveries_total{channel="cloudevents"}'
 
 
 def test_one_takes_over_what_the_other_leaves_and_a_revenant_does_no_harm(scene):
-    first, second = scene.worker("a", **SMALL), scene.worker("b", **SMALL)
     relay = scene.relay()
+    first = scene.worker("a", **SMALL)
     lag = 'silofrei_consumer_lag{{partition="{}",topic="{}"}}'
 
     def partitions(worker):
@@ -29,8 +29,13 @@ def test_one_takes_over_what_the_other_leaves_and_a_revenant_does_no_harm(scene)
 
     with scene.commits:
         with scene.load.running(per_second=50):
-            scene.until(lambda: partitions(first) | partitions(second) == {0, 1, 2, 3}, 30, first, second, relay)
-            scene.until(lambda: len(partitions(first)) == 2 and len(partitions(second)) == 2, 30, first, second, relay)
+            scene.busy_until(lambda: partitions(first) == {0, 1, 2, 3}, 30, first, relay)
+            second = scene.worker("b", **SMALL, ready=False)
+
+            def shared():
+                return "ready" in second.says() and len(partitions(first)) == 2 and len(partitions(second)) == 2
+
+            scene.busy_until(shared, 40, first, second, relay)
 
             # In the middle of a fetch of its own: the others' fetches are finished while it stands still.
             own = partitions(second)
@@ -40,10 +45,9 @@ def test_one_takes_over_what_the_other_leaves_and_a_revenant_does_no_harm(scene)
             scene.until(lambda: not own & set(scene.audit.torn()), 60, first, relay)
             second.signal(signal.SIGCONT)
             before = second.metric(TAKEN)
-            scene.until(lambda: second.metric(TAKEN) > before + 20 and partitions(second), 60, first, second, relay)
-
+            scene.busy_until(lambda: second.metric(TAKEN) > before + 20, 60, first, second, relay)
             # While they share them out anew, what the metrics show may have moved on already.
-            scene.until(lambda: len(partitions(first)) == 2 and len(partitions(second)) == 2, 60, first, second, relay)
+            scene.busy_until(shared, 60, first, second, relay)
             own = partitions(first)
             scene.kill_when(first, lambda: own & set(scene.audit.torn()), BURST)
             takes_over(second)
