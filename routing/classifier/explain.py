@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from silofrei.routing.classifier.features import SCALE, Features, per_text
+from silofrei.routing.classifier.concepts import CONCEPTS
+from silofrei.routing.classifier.features import HINTED, RANKS, SCALE, Features, per_text
 from silofrei.routing.classifier.lexicon import LABELS
+from silofrei.routing.classifier.stored import Weights
 from silofrei.routing.classifier.text import Batch, Folded, Places
 
 MOST = 4
@@ -38,7 +40,7 @@ class Given:
         features: of it.
         positions: per label, the weight of what starts at each position.
         lengths: (texts,) by which the weights of a text's positions are divided.
-        dense: (dense figures, labels) weights of the model.
+        weights: of the model.
         best: (texts,) number of the best label.
     """
 
@@ -46,7 +48,7 @@ class Given:
     features: Features
     positions: Sequence[NDArray[np.float32]]
     lengths: Amounts
-    dense: NDArray[np.float32]
+    weights: Weights
     best: Places
 
 
@@ -93,7 +95,7 @@ def _spans(given: Given) -> tuple[Places, Places, Amounts]:
     """First and last word and weight of each span; every word is in one."""
     texts, hits = given.texts, given.features.hits
     label = given.best[texts.token_text]
-    weight = _of_ngrams(given, label)
+    weight = _of_ngrams(given, label) + _of_words(given, label)
     hinted = _of_hints(given, label[hits.token])
     weight += np.bincount(hits.token, weights=hinted, minlength=len(weight))
     phrase = np.full(len(weight), -1)
@@ -124,16 +126,27 @@ def _of_ngrams(given: Given, label: Places) -> Amounts:
     return np.asarray(sums / given.lengths[texts.token_text])
 
 
+def _of_words(given: Given, label: Places) -> Amounts:
+    """(words,) what each word gives through naive Bayes."""
+    odds = _margins(given.weights.words[given.features.whole])
+    words = np.bincount(given.texts.token_text, minlength=given.texts.size)
+    own = odds[np.arange(len(label)), label]
+    return np.asarray(own / np.sqrt(words)[given.texts.token_text], dtype=np.float64)
+
+
 def _of_hints(given: Given, label: Places) -> Amounts:
-    """(hits,) what each hit gives through the sums and through the largest hints."""
+    """(hits,) what each hit gives through the sums, through the largest hints and through its concepts."""
     texts, hits, size = given.texts, given.features.hits, len(LABELS)
     owner = texts.token_text[hits.token]
     words = np.maximum(np.bincount(texts.token_text, minlength=texts.size), 1)
-    sums, peaks = _margins(given.dense[:size]), _margins(given.dense[size : 2 * size])
+    sums, peaks = _margins(given.weights.dense[:size]), _margins(given.weights.dense[size : 2 * size])
     total = (hits.hints * sums.T[label]).sum(axis=1) / np.sqrt(words)[owner]
     peak = (hits.hints > 0) & (hits.hints == given.features.largest[owner])
     ties = per_text(owner, peak, texts.size)
     total += (hits.hints * peak * peaks.T[label] / np.maximum(ties, 1)[owner]).sum(axis=1)
+    # Concept 0 is none.
+    concepts = _margins(np.pad(given.weights.dense[HINTED : HINTED + len(CONCEPTS)], ((1, 0), (0, 0))))
+    total += (concepts[hits.concepts, label[:, None]] * RANKS).sum(axis=1) / np.sqrt(words)[owner]
     return np.asarray(total * SCALE, dtype=np.float64)
 
 

@@ -1,4 +1,4 @@
-"""The hint lexicon: words and phrases with a hint, 0 to 3, for each label, for German and for English.
+"""The lexicon: words and phrases, German and English, with a hint, 0 to 3, for each label, and with their concepts.
 
 A German word that is not in it is looked up by its longest known ending, then by its longest known beginning: the parts
 of a compound. Terms are kept as sorted hashes, so that a whole batch is looked up at once.
@@ -7,10 +7,12 @@ of a compound. Terms are kept as sorted hashes, so that a whole batch is looked 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from silofrei.routing.classifier.concepts import MOST_CONCEPTS, NUMBERS
 from silofrei.routing.classifier.hashing import Words, adjacent, find, joined
 from silofrei.routing.classifier.text import Batch, Flags, Hashes, Places, batch, fold
 from silofrei.schemas.names import Label, Language
@@ -27,28 +29,40 @@ _ENGLISH = np.uint64(0x5851F42D4C957F2D)
 _FILTER_BITS = np.uint64(20)
 
 Hints = NDArray[np.float32]
+Numbers = NDArray[np.uint8]
+
+
+class Term(NamedTuple):
+    """What is known of a term: a hint per label, and the numbers of its concepts, the strongest first."""
+
+    hints: tuple[int, ...]
+    concepts: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Hits:
-    """Where the lexicon speaks: word `token[i]` (the first of its phrase) to `last[i]` has the hints `hints[i]`."""
+    """Where the lexicon speaks: word `token[i]` (the first of its phrase) to `last[i]` has the hints `hints[i]` and the
+    concepts `concepts[i]` (0 where it has fewer)."""
 
     token: Places
     last: Places
     hints: Hints
+    concepts: Numbers
 
 
 class Lexicon:
-    """Terms by hash with their hints.
+    """Terms by hash.
 
     Args:
         hashes: (terms,) sorted.
         hints: (terms, labels).
+        concepts: (terms, MOST_CONCEPTS) numbers of concepts, 0 where there are fewer.
     """
 
-    def __init__(self, hashes: Hashes, hints: Hints) -> None:
+    def __init__(self, hashes: Hashes, hints: Hints, concepts: Numbers) -> None:
         self.hashes = hashes
         self.hints = hints
+        self.concepts = concepts
         # Most parts of words are no term; one look into a bit per hash prefix says so.
         self._maybe = np.zeros(1 << int(_FILTER_BITS), dtype=np.bool_)
         self._maybe[self._slot(hashes)] = True
@@ -56,34 +70,36 @@ class Lexicon:
     def __len__(self) -> int:
         return len(self.hashes)
 
-    def hits(self, texts: Batch, words: Words, english: Flags) -> Hits:
+    def hits(self, texts: Batch, words: Words, english: Flags, passed: Flags) -> Hits:
         """Every term of the lexicon in these texts, phrases and the words within them alike.
 
         Args:
             texts: the batch.
             words: its words.
             english: per text, whether to look into the English terms; into the German ones otherwise.
+            passed: per word, whether it is passed over; no hit has one.
         """
         count = len(texts.token_starts)
         if not count:
             nothing = np.zeros(0, dtype=np.intp)
-            return Hits(nothing, nothing, np.zeros((0, len(LABELS)), dtype=np.float32))
+            return Hits(nothing, nothing, self.hints[nothing], self.concepts[nothing])
         salt = np.where(english[texts.token_text], _ENGLISH, np.uint64(0))
         places = self._find(words.hashes ^ salt)
         self._parts(texts, words, places, ~english[texts.token_text])
-        single = np.flatnonzero(places >= 0)
+        single = np.flatnonzero((places >= 0) & ~passed)
         tokens, lasts, rows = [single], [single], [places[single]]
         near = adjacent(texts)
-        value, runs = words.hashes, np.ones(count, dtype=np.bool_)
+        value, runs = words.hashes, ~passed
         for length in range(2, min(MAX_WORDS, count) + 1):
-            runs = runs[: count - length + 1] & near[length - 2 : count - 1]
+            runs = runs[: count - length + 1] & near[length - 2 : count - 1] & ~passed[length - 1 :]
             value = joined(value[: count - length + 1], words.hashes[length - 1 :])
             found = self._find(value ^ salt[: len(value)])
             here = np.flatnonzero(runs & (found >= 0))
             tokens.append(here)
             lasts.append(here + length - 1)
             rows.append(found[here])
-        return Hits(np.concatenate(tokens), np.concatenate(lasts), self.hints[np.concatenate(rows)])
+        row = np.concatenate(rows)
+        return Hits(np.concatenate(tokens), np.concatenate(lasts), self.hints[row], self.concepts[row])
 
     @staticmethod
     def _slot(hashes: Hashes) -> Places:
@@ -114,13 +130,13 @@ class Lexicon:
             places[unknown[word[known]]] = rows[known]
 
 
-def compile_lexicon(terms: Mapping[Language, Mapping[str, tuple[int, ...]]]) -> Lexicon:
+def compile_lexicon(terms: Mapping[Language, Mapping[str, Term]]) -> Lexicon:
     """The lexicon of these terms, by language.
 
     Raises:
         ValueError: a term has no word or too many.
     """
-    hashes, hints = [], []
+    hashes, hints, concepts = [], [], []
     for language, rows in terms.items():
         folded = batch([fold(term).text for term in rows])
         words = Words(folded)
@@ -134,17 +150,29 @@ def compile_lexicon(terms: Mapping[Language, Mapping[str, tuple[int, ...]]]) -> 
             longer = np.flatnonzero(counts > length)
             value[longer] = joined(value[longer], words.hashes[first[longer] + length])
         hashes.append(value ^ (_ENGLISH if language is Language.ENGLISH else np.uint64(0)))
-        hints.append(np.array(list(rows.values()), dtype=np.float32))
+        hints.append(np.array([term.hints for term in rows.values()], dtype=np.float32))
+        kinds = np.zeros((len(rows), MOST_CONCEPTS), dtype=np.uint8)
+        for number, one in enumerate(rows.values()):
+            kinds[number, : len(one.concepts)] = one.concepts
+        concepts.append(kinds)
     # Digits are all alike, so a few terms are the same; the last one stands.
     unique, last = np.unique(np.concatenate(hashes)[::-1], return_index=True)
-    return Lexicon(unique, np.concatenate(hints)[::-1][last])
+    return Lexicon(unique, np.concatenate(hints)[::-1][last], np.concatenate(concepts)[::-1][last])
 
 
-def read_terms() -> dict[Language, dict[str, tuple[int, ...]]]:
-    """The packaged terms with their hints."""
-    terms: dict[Language, dict[str, tuple[int, ...]]] = {}
+def read_terms() -> dict[Language, dict[str, Term]]:
+    """The packaged terms."""
+    terms: dict[Language, dict[str, Term]] = {}
     for language in (Language.GERMAN, Language.ENGLISH):
         text = (files("silofrei.routing.classifier") / "hints" / f"{language.value}.tsv").read_text(encoding="utf-8")
         rows = (line.split("\t") for line in text.splitlines()[1:])
-        terms[language] = {term: tuple(int(hint) for hint in hints) for term, *hints in rows}
+        terms[language] = {
+            term: Term(tuple(map(int, hints)), tuple(NUMBERS[code] for code in concepts.split()))
+            for term, *hints, concepts in rows
+        }
     return terms
+
+
+def read_names() -> str:
+    """The packaged names of companies and products, a word a line."""
+    return (files("silofrei.routing.classifier") / "hints" / "names.txt").read_text(encoding="utf-8")

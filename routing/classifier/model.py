@@ -1,4 +1,4 @@
-"""The classifier: a linear model over hashed n-grams, the hint lexicon and the style of a text, in numpy alone.
+"""The classifier: a linear model over hashed n-grams, the lexicon, the style and the words of a text, in numpy alone.
 
 Owns: answering. Refuses: storage (stored.py), training (train.py) and what follows from an answer (routing/policy.py).
 """
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
 from silofrei.routing.classifier.explain import Given, evidence
-from silofrei.routing.classifier.features import Features, extract
+from silofrei.routing.classifier.features import Features, bayes, extract
 from silofrei.routing.classifier.hashing import Words
 from silofrei.routing.classifier.language import decide
 from silofrei.routing.classifier.lexicon import LABELS
@@ -111,7 +111,7 @@ class LinearClassifier:
         words = Words(texts)
         declared = [one.language for one in inputs]
         spoken = weights.language.scores(texts, words, declared)
-        features = extract(texts, words, weights.lexicon, english=spoken[:, 1] > spoken[:, 0])
+        features = extract(texts, words, weights.lexicon, spoken[:, 1] > spoken[:, 0], weights.names)
 
         # Each text runs from the space before it to the space before the next one.
         begins = texts.starts - 1
@@ -121,6 +121,7 @@ class LinearClassifier:
         sums = np.stack([np.add.reduceat(column, begins) for column in positions], axis=1)
         # A matrix product would add up in another order in a batch of another size.
         logits = sums / lengths[:, None] + (np.einsum("tf,lf->tl", features.dense, self._dense) + weights.bias)
+        logits += bayes(weights.words, texts, features)
         shifted = np.exp((logits - logits.max(axis=1, keepdims=True)) / weights.temperature)
         chances = shifted / shifted.sum(axis=1, keepdims=True)
         chances[np.bincount(texts.token_text, minlength=texts.size) == 0] = NOTHING
@@ -132,7 +133,7 @@ class LinearClassifier:
         unsure = judged.chances[np.arange(len(best)), best] < self._floor[best]
         why: Sequence[tuple[dict[str, Any], ...]] = [()] * len(inputs)
         if explain:
-            given = Given(judged.texts, judged.features, judged.positions, judged.lengths, self._weights.dense, best)
+            given = Given(judged.texts, judged.features, judged.positions, judged.lengths, self._weights, best)
             why = evidence(given, judged.folded, [one.text for one in inputs])
         told = (Language.GERMAN, Language.ENGLISH)
         several = (np.partition(judged.chances, -2, axis=1)[:, -2] >= self._secondary).tolist()

@@ -15,12 +15,13 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from silofrei.routing.classifier.features import BITS, DENSE, ORDERS
+from silofrei.routing.classifier.concepts import CONCEPTS, MOST_CONCEPTS
+from silofrei.routing.classifier.features import BITS, DENSE, ORDERS, WORD_BITS
 from silofrei.routing.classifier.language import LANGUAGES, LanguageModel
 from silofrei.routing.classifier.lexicon import LABELS, Lexicon
 from silofrei.schemas.settings import ConfigurationError
 
-FORMAT = 2
+FORMAT = 3
 """Changes with every change of the features, so that an older model is refused instead of misread."""
 ARRAYS = "model.npz"
 CARD = "model.json"
@@ -38,20 +39,24 @@ class Weights:
     Attributes:
         sparse: (buckets, labels) weights of n-grams and words, rarity included; row 0 is zero.
         rarity: (buckets,) squared rarity; 0 in bucket 0.
+        words: (word buckets, labels) log odds of naive Bayes; zeros where training saw no word.
         dense: (dense figures, labels) weights.
         bias: (labels,).
         temperature: divides the logits, so that probabilities are frequencies.
         language: words of the languages.
         lexicon: the terms that it was trained with.
+        names: sorted hashes of the words that name companies and products, which are passed over.
     """
 
     sparse: NDArray[np.float32]
     rarity: NDArray[np.float32]
+    words: NDArray[np.float32]
     dense: NDArray[np.float32]
     bias: NDArray[np.float32]
     temperature: float
     language: LanguageModel
     lexicon: Lexicon
+    names: NDArray[np.uint64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,19 +76,24 @@ def write_model(folder: Path, weights: Weights, card: dict[str, Any]) -> None:
         card: what else the card says, at least `name`.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    scale = np.float32(max(float(np.abs(weights.sparse).max()), 1e-6) / 127)
+    sparse, scale = _as_bytes(weights.sparse)
+    words, words_scale = _as_bytes(weights.words)
     buffer = io.BytesIO()
     np.savez_compressed(
         buffer,
-        sparse=np.round(weights.sparse / scale).astype(np.int8),
+        sparse=sparse,
         scale=scale,
+        words=words,
+        words_scale=words_scale,
         rarity=weights.rarity.astype(np.float16),
         dense=weights.dense,
         bias=weights.bias,
         language_hashes=weights.language.hashes,
         language_odds=weights.language.odds.astype(np.float16),
+        names=weights.names,
         lexicon_hashes=weights.lexicon.hashes,
         lexicon_hints=weights.lexicon.hints.astype(np.int8),
+        lexicon_concepts=weights.lexicon.concepts,
     )
     (folder / ARRAYS).write_bytes(buffer.getvalue())
     write_card(
@@ -97,6 +107,11 @@ def write_model(folder: Path, weights: Weights, card: dict[str, Any]) -> None:
             "sha256": hashlib.sha256(buffer.getvalue()).hexdigest(),
         },
     )
+
+
+def _as_bytes(weights: NDArray[np.float32]) -> tuple[NDArray[np.int8], np.float32]:
+    scale = np.float32(max(float(np.abs(weights).max()), 1e-6) / 127)
+    return np.round(weights / scale).astype(np.int8), scale
 
 
 def write_card(folder: Path, card: dict[str, Any]) -> None:
@@ -153,11 +168,15 @@ def _weights(arrays: Any, temperature: float) -> Weights:
     weights = Weights(
         sparse=arrays["sparse"].astype(np.float32) * arrays["scale"],
         rarity=arrays["rarity"].astype(np.float32),
+        words=arrays["words"].astype(np.float32) * arrays["words_scale"],
         dense=arrays["dense"],
         bias=arrays["bias"],
         temperature=temperature,
         language=LanguageModel(arrays["language_hashes"], arrays["language_odds"].astype(np.float64)),
-        lexicon=Lexicon(arrays["lexicon_hashes"], arrays["lexicon_hints"].astype(np.float32)),
+        lexicon=Lexicon(
+            arrays["lexicon_hashes"], arrays["lexicon_hints"].astype(np.float32), arrays["lexicon_concepts"]
+        ),
+        names=arrays["names"],
     )
     _check(weights)
     return weights
@@ -171,16 +190,24 @@ def _check(weights: Weights) -> None:
     expected: dict[str, tuple[NDArray[Any], tuple[int, ...]]] = {
         "sparse": (weights.sparse, (1 << BITS, len(LABELS))),
         "rarity": (weights.rarity, (1 << BITS,)),
+        "words": (weights.words, (1 << WORD_BITS, len(LABELS))),
         "dense": (weights.dense, (DENSE, len(LABELS))),
         "bias": (weights.bias, (len(LABELS),)),
         "language_odds": (language.odds, (len(language.hashes), len(LANGUAGES))),
         "lexicon_hints": (lexicon.hints, (len(lexicon.hashes), len(LABELS))),
+        "lexicon_concepts": (lexicon.concepts, (len(lexicon.hashes), MOST_CONCEPTS)),
     }
     for name, (array, shape) in expected.items():
         if array.shape != shape:
             raise ValueError(f"{name} has shape {array.shape}, not {shape}")
         if not np.isfinite(array).all():
             raise ValueError(f"{name} has values that are no numbers")
-    for name, hashes in (("language_hashes", language.hashes), ("lexicon_hashes", lexicon.hashes)):
+    if lexicon.concepts.dtype != np.uint8 or lexicon.concepts.max(initial=0) > len(CONCEPTS):
+        raise ValueError(f"lexicon_concepts names concepts that do not exist; there are {len(CONCEPTS)}")
+    for name, hashes in (
+        ("language_hashes", language.hashes),
+        ("lexicon_hashes", lexicon.hashes),
+        ("names", weights.names),
+    ):
         if hashes.dtype != np.uint64 or hashes.ndim != 1 or not len(hashes) or (hashes[1:] <= hashes[:-1]).any():
             raise ValueError(f"{name} are not sorted hashes")

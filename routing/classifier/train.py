@@ -18,22 +18,26 @@ from threadpoolctl import threadpool_limits
 
 from silofrei.routing.classifier.corpus_rows import Row, load_corpus
 from silofrei.routing.classifier.evaluate import evaluate
-from silofrei.routing.classifier.features import BITS, Features, extract
-from silofrei.routing.classifier.hashing import Words
-from silofrei.routing.classifier.lexicon import LABELS, Lexicon, compile_lexicon, read_terms
+from silofrei.routing.classifier.features import BITS, WORD_BITS, Features, bayes, extract
+from silofrei.routing.classifier.hashing import Words, hashed
+from silofrei.routing.classifier.lexicon import LABELS, Lexicon, compile_lexicon, read_names, read_terms
 from silofrei.routing.classifier.model import load_classifier
 from silofrei.routing.classifier.stored import PACKAGED, Weights, read_card, write_card, write_model
-from silofrei.routing.classifier.text import Batch, batch, fold
+from silofrei.routing.classifier.text import Batch, Hashes, batch, fold
 from silofrei.routing.classifier.train_language import train_language
 from silofrei.schemas.config import Thresholds
 from silofrei.schemas.names import Language
 
 VERSION = "2026.11"
-STRENGTH = 5.0
+STRENGTH = 2.0
 """Inverse of the penalty (docs/decisions/0004-classifier.md has what others reach)."""
 LEAST_DOCUMENTS = 2
 """A bucket that fewer training texts have gets no weight."""
 FOLDS = 5
+SMOOTHING = 0.3
+"""Texts that naive Bayes adds to each word and label."""
+BAYES = 0.5
+"""Share of naive Bayes' log odds in the sum."""
 SEED = 7
 
 Data: TypeAlias = Any
@@ -69,6 +73,21 @@ def matrix(rows: NDArray[np.intp], columns: NDArray[np.intp], rarity: NDArray[np
     return scipy.sparse.csr_matrix((values.astype(np.float32), (rows, columns)), shape=(size, 1 << BITS))
 
 
+def word_odds(texts: Batch, features: Features, labels: Labels, chosen: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """(word buckets, labels) log odds of naive Bayes over the words of the `chosen` texts, as far as they count."""
+    size = 1 << WORD_BITS
+    here = chosen[texts.token_text]
+    pairs = np.unique(texts.token_text[here] * size + features.whole[here])
+    owner, word = pairs // size, pairs % size
+    counts = np.bincount(word * len(LABELS) + labels[owner], minlength=size * len(LABELS)).reshape(size, len(LABELS))
+    seen = np.flatnonzero(counts.any(axis=1))
+    chances = counts[seen] + SMOOTHING
+    odds = np.log(chances / chances.sum(axis=0))
+    table = np.zeros((size, len(LABELS)), dtype=np.float32)
+    table[seen] = BAYES * (odds - odds.mean(axis=1, keepdims=True))
+    return table
+
+
 def fit(data: Data, labels: Labels) -> LogisticRegression:
     """The linear model."""
     return LogisticRegression(C=STRENGTH, max_iter=300, tol=1e-3, class_weight="balanced").fit(data, labels)
@@ -85,11 +104,11 @@ def temperature(logits: NDArray[np.float64], labels: Labels) -> float:
     return float(min(np.geomspace(0.25, 4, 200), key=loss))
 
 
-def train(rows: Sequence[Row], lexicon: Lexicon) -> Weights:
-    """A model of these rows."""
+def train(rows: Sequence[Row], lexicon: Lexicon, names: Hashes) -> Weights:
+    """A model of these rows; `names` as `extract` takes them."""
     texts = batch([fold(row.text).text for row in rows])
     english = np.array([row.language is Language.ENGLISH for row in rows])
-    features = extract(texts, Words(texts), lexicon, english)
+    features = extract(texts, Words(texts), lexicon, english, names)
     owners, columns = occurrences(texts, features)
     rarity, used = rarities(owners, columns, texts.size)
     data = scipy.sparse.hstack([matrix(owners, columns, rarity, texts.size)[:, used], features.dense]).tocsr()
@@ -98,9 +117,9 @@ def train(rows: Sequence[Row], lexicon: Lexicon) -> Weights:
     folds = np.random.default_rng(SEED).permutation(len(rows)) % FOLDS
     logits = np.zeros((len(rows), len(LABELS)))
     for number in range(FOLDS):
-        logits[folds == number] = fit(data[folds != number], labels[folds != number]).decision_function(
-            data[folds == number]
-        )
+        apart = folds == number
+        odds = bayes(word_odds(texts, features, labels, ~apart), texts, features)
+        logits[apart] = fit(data[~apart], labels[~apart]).decision_function(data[apart]) + odds[apart]
     found = fit(data, labels)
 
     sparse = np.zeros((1 << BITS, len(LABELS)), dtype=np.float32)
@@ -108,11 +127,13 @@ def train(rows: Sequence[Row], lexicon: Lexicon) -> Weights:
     return Weights(
         sparse=sparse,
         rarity=rarity,
+        words=word_odds(texts, features, labels, np.ones(len(rows), dtype=np.bool_)),
         dense=found.coef_.T[len(used) :].astype(np.float32),
         bias=found.intercept_.astype(np.float32),
         temperature=temperature(logits, labels),
         language=train_language(rows),
         lexicon=lexicon,
+        names=names,
     )
 
 
@@ -121,7 +142,7 @@ def main(folder: Path) -> None:
     corpus = load_corpus()
     seen = [row for row in corpus if not row.held_out]
     with threadpool_limits(1):  # sums that are split among threads differ in their last digits
-        weights = train(seen, compile_lexicon(read_terms()))
+        weights = train(seen, compile_lexicon(read_terms()), hashed(read_names()))
     write_model(folder, weights, {"name": f"linear-{VERSION}"})
     classifier = load_classifier(Thresholds(), folder)
     kept = {
