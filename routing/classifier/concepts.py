@@ -1,6 +1,6 @@
 """What kind of thing a term of the lexicon is about: between single words and departments.
 
-A text that says "canceled", "stuck" and "tarmac" and one that says "Ausfall", "gestrandet" and "Gleis" share no word but
+A text that says "canceled", "stuck" and "tarmac" and one that says "Ausfall", "gestrandet" and "Gleis" share no word, but
 the concepts late and travel, so what was learned from one holds for the other. Each term has up to three, the strongest
 first. The order of the codes is part of the model format.
 """
@@ -8,7 +8,8 @@ first. The order of the codes is part of the model format.
 CONCEPTS = {
     "dl": "late, waiting, cancelled, missed, queue",
     "df": "broken, error, crash, does not work, slow, outage, bad quality",
-    "cn": "condition of place or vehicle or product in use: dirt, smell, heat, cold, noise, crowded, seat, toilet, uncomfortable, taste",
+    "cn": "condition of place or vehicle or product in use: dirt, smell, heat, cold, noise, crowded, seat, "
+    "toilet, uncomfortable, taste",
     "lo": "lost, missing, stolen, damaged goods; luggage, parcel, delivery",
     "ac": "account, login, password, settings, app or website use, how-to, function, update",
     "bi": "bill, charge, refund, claim, compensation, payment, contract cancellation",
@@ -33,12 +34,15 @@ CONCEPTS = {
     "po": "politics, government, minister, party, law, court, police, authority, regulation",
     "sk": "strike, union, collective bargaining",
     "cr": "accident, crash, fire, crime, danger, safety, victims, emergency",
-    "sc": "scandal, fraud, data leak, fine, lawsuit, boycott, ethics, discrimination, human rights, animal welfare, environment, climate",
+    "sc": "scandal, fraud, data leak, fine, lawsuit, boycott, ethics, discrimination, human rights, "
+    "animal welfare, environment, climate",
     "ad": "advertising, campaign, slogan, sponsor, event, conference, charity, donation, exhibition, award, celebrity",
     "md": "media: journalist, newspaper, TV, radio, press, article, podcast, film crew",
-    "vd": "verdict on a company as such: joke, clown, monopoly, best/worst company, overrated, iconic, ripoff, incompetent",
+    "vd": "verdict on a company as such: joke, clown, monopoly, best/worst company, overrated, iconic, ripoff, "
+    "incompetent",
     "fa": "fan talk, enthusiasm, cool, love it, excited, awesome",
-    "tc": "technology: devices, software, networks, research, innovation, engineering, construction, vehicles as products",
+    "tc": "technology: devices, software, networks, research, innovation, engineering, construction, "
+    "vehicles as products",
     "fd": "food, drink, cooking, restaurants",
     "fm": "family, friends, love, pets, home, neighbours, children",
     "ls": "leisure: music, books, films, sport, games, hobby, party, holiday mood, art",
@@ -49,7 +53,8 @@ CONCEPTS = {
     "sp": "spam: earn money online, crypto, followers, adult, affiliate, course ads, SEO",
     "cl": "classified ads, second hand, private sale, collector, flat hunting, lost and found",
     "gr": "greeting, thanks in passing, small talk, interjection, laughter, chat slang",
-    "ag": "phrases of a company's own support or announcements: apologise, we regret, please send us, our team, currently, line notice",
+    "ag": "phrases of a company's own support or announcements: apologise, we regret, please send us, our team, "
+    "currently, line notice",
     "tv": "travel and transport: flight, train, station, route, airport, hotel, car traffic",
     "rt": "retail, clothes, furniture, household goods, cosmetics",
     "bk": "bank, insurance, telecom, energy, post as an industry",

@@ -19,12 +19,16 @@ COMMON = 50
 
 
 class Row(NamedTuple):
-    """One text with the department that must act first, and those that should see it too."""
+    """One text with the department that must act first, and those that should see it too.
+
+    `origin` says with which others it was written or collected: such texts have more in common than their label.
+    """
 
     text: str
     label: Label
     secondary: tuple[Label, ...]
     language: Language
+    origin: str = ""
 
     @property
     def held_out(self) -> bool:
@@ -43,7 +47,7 @@ def load_corpus() -> list[Row]:
 
 
 def parse_rows(lines: Iterable[str], language: Language | None = None) -> list[Row]:
-    """Labelled texts from JSON lines {"text","label","secondary","lang"?}.
+    """Labelled texts from JSON lines {"text","label","secondary","lang"?,"origin"?}.
 
     Args:
         lines: the lines.
@@ -53,7 +57,15 @@ def parse_rows(lines: Iterable[str], language: Language | None = None) -> list[R
     for line in lines:
         item = json.loads(line)
         secondary = tuple(Label(name) for name in item.get("secondary", ()))
-        rows.append(Row(item["text"], Label(item["label"]), secondary, language or Language(item["lang"])))
+        rows.append(
+            Row(
+                item["text"],
+                Label(item["label"]),
+                secondary,
+                language or Language(item["lang"]),
+                item.get("origin", ""),
+            )
+        )
     return rows
 
 

@@ -41,8 +41,10 @@ class Term(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Hits:
-    """Where the lexicon speaks: word `token[i]` (the first of its phrase) to `last[i]` has the hints `hints[i]` and the
-    concepts `concepts[i]` (0 where it has fewer)."""
+    """Where the lexicon speaks.
+
+    Word `token[i]` (the first of its phrase) to `last[i]` has hints `hints[i]`, concepts `concepts[i]` (0: none).
+    """
 
     token: Places
     last: Places

@@ -33,7 +33,12 @@ STRENGTH = 2.0
 """Inverse of the penalty (docs/decisions/0004-classifier.md has what others reach)."""
 LEAST_DOCUMENTS = 2
 """A bucket that fewer training texts have gets no weight."""
-FOLDS = 5
+PARTS = 5
+"""Parts of the corpus; each model of the mean leaves out one."""
+LENGTHS = (6, 12, 20, 35, 60)
+"""Words from which a text counts as of the next length."""
+MOST_WEIGHT = 3.0
+"""Of a text whose label is rare among texts of its language and length; the least is its inverse."""
 SMOOTHING = 0.3
 """Texts that naive Bayes adds to each word and label."""
 BAYES = 0.5
@@ -88,9 +93,10 @@ def word_odds(texts: Batch, features: Features, labels: Labels, chosen: NDArray[
     return table
 
 
-def fit(data: Data, labels: Labels) -> LogisticRegression:
+def fit(data: Data, labels: Labels, weights: NDArray[np.float64]) -> LogisticRegression:
     """The linear model."""
-    return LogisticRegression(C=STRENGTH, max_iter=300, tol=1e-3, class_weight="balanced").fit(data, labels)
+    model = LogisticRegression(C=STRENGTH, max_iter=300, tol=2e-3, class_weight="balanced")
+    return model.fit(data, labels, sample_weight=weights)
 
 
 def temperature(logits: NDArray[np.float64], labels: Labels) -> float:
@@ -104,8 +110,45 @@ def temperature(logits: NDArray[np.float64], labels: Labels) -> float:
     return float(min(np.geomspace(0.25, 4, 200), key=loss))
 
 
-def train(rows: Sequence[Row], lexicon: Lexicon, names: Hashes) -> Weights:
-    """A model of these rows; `names` as `extract` takes them."""
+def parts(rows: Sequence[Row]) -> Labels:
+    """(rows,) which part of the corpus each row is in; texts of one origin are in one part.
+
+    So what is learned from some writers is tried on others, as it will be. Few origins (a test, a company's own small
+    corpus) are parted at random.
+    """
+    origins = sorted({row.origin for row in rows})
+    if len(origins) < PARTS:
+        return np.random.default_rng(SEED).permutation(len(rows)) % PARTS
+    number = {origin: place % PARTS for place, origin in enumerate(origins)}
+    return np.array([number[row.origin] for row in rows])
+
+
+def evened(rows: Sequence[Row], labels: Labels) -> NDArray[np.float64]:
+    """(rows,) weights that give the labels like shares among German and English, short and long texts.
+
+    Most long texts of the corpus are news, for instance; without this, any long text would count as news.
+    """
+    sizes = np.array([len(row.text.split()) for row in rows])
+    german = np.array([row.language is Language.GERMAN for row in rows])
+    kinds = np.digitize(sizes, LENGTHS) * 2 + german
+    weights = np.ones(len(rows))
+    for kind in np.unique(kinds):
+        for label in range(len(LABELS)):
+            here = (kinds == kind) & (labels == label)
+            even = (kinds == kind).sum() / len(LABELS)
+            weights[here] = np.clip(even / max(here.sum(), 1), 1 / MOST_WEIGHT, MOST_WEIGHT)
+    return weights
+
+
+def train(rows: Sequence[Row], lexicon: Lexicon, names: Hashes, weights: Sequence[float] | None = None) -> Weights:
+    """A model of these rows: the mean of models that each leave out a part of the corpus.
+
+    Args:
+        rows: the labelled texts.
+        lexicon: the terms.
+        names: sorted hashes of names, as `extract` takes them.
+        weights: how much each row counts, 1 where they are left out.
+    """
     texts = batch([fold(row.text).text for row in rows])
     english = np.array([row.language is Language.ENGLISH for row in rows])
     features = extract(texts, Words(texts), lexicon, english, names)
@@ -113,23 +156,27 @@ def train(rows: Sequence[Row], lexicon: Lexicon, names: Hashes) -> Weights:
     rarity, used = rarities(owners, columns, texts.size)
     data = scipy.sparse.hstack([matrix(owners, columns, rarity, texts.size)[:, used], features.dense]).tocsr()
     labels = np.array([LABELS.index(row.label) for row in rows])
+    counts = evened(rows, labels) * (1 if weights is None else np.asarray(weights, dtype=np.float64))
 
-    folds = np.random.default_rng(SEED).permutation(len(rows)) % FOLDS
+    part = parts(rows)
     logits = np.zeros((len(rows), len(LABELS)))
-    for number in range(FOLDS):
-        apart = folds == number
+    found = []
+    for number in range(PARTS):
+        apart = part == number
+        model = fit(data[~apart], labels[~apart], counts[~apart])
         odds = bayes(word_odds(texts, features, labels, ~apart), texts, features)
-        logits[apart] = fit(data[~apart], labels[~apart]).decision_function(data[apart]) + odds[apart]
-    found = fit(data, labels)
+        logits[apart] = model.decision_function(data[apart]) + odds[apart]
+        found.append(model)
+    linear = np.mean([model.coef_.T for model in found], axis=0)
 
     sparse = np.zeros((1 << BITS, len(LABELS)), dtype=np.float32)
-    sparse[used] = found.coef_.T[: len(used)] * np.sqrt(rarity[used])[:, None]
+    sparse[used] = linear[: len(used)] * np.sqrt(rarity[used])[:, None]
     return Weights(
         sparse=sparse,
         rarity=rarity,
         words=word_odds(texts, features, labels, np.ones(len(rows), dtype=np.bool_)),
-        dense=found.coef_.T[len(used) :].astype(np.float32),
-        bias=found.intercept_.astype(np.float32),
+        dense=linear[len(used) :].astype(np.float32),
+        bias=np.mean([model.intercept_ for model in found], axis=0).astype(np.float32),
         temperature=temperature(logits, labels),
         language=train_language(rows),
         lexicon=lexicon,
