@@ -170,6 +170,9 @@ def transfer(
     department: Annotated[str, typer.Argument(help="The department that shall have it.")],
     token: TokenOption,
     reason: Annotated[str, typer.Option("--reason", help="Why it is theirs.")],
+    misrouted: Annotated[
+        bool, typer.Option("--misrouted", help="It should never have come to us; the classifier learns from that.")
+    ] = False,
     brand: BrandOption = None,
     config: ConfigOption = None,
     data: DataOption = None,
@@ -183,7 +186,7 @@ def transfer(
 
         async def work() -> None:
             async with open_queue(settings, company) as queue:
-                await queue.transfer(brand_name, ticket_id, token, department, reason.strip())
+                await queue.transfer(brand_name, ticket_id, token, department, reason.strip(), misrouted=misrouted)
 
         run(work())
         say(f"{ticket_id} now waits for {department}")
