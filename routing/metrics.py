@@ -100,6 +100,11 @@ RELAY_SECONDS = Histogram("silofrei_relay_batch_seconds", "From reading the outb
 EVENT_TO_KAFKA = Histogram(
     "silofrei_event_to_kafka_seconds", "From the queue's change to Kafka's ack.", buckets=_SECONDS
 )
+SHADOW_DECISIONS = Counter(
+    "silofrei_shadow_decisions",
+    "Texts by where the active model and SILOFREI_SHADOW_MODEL would send them alone; triage where one is unsure.",
+    ["active", "candidate"],
+)
 LEASES_EXPIRED = Counter("silofrei_leases_expired", "Leases that ran out.", ["department"])
 LEDGER_ROWS = Counter("silofrei_ledger_rows", "Events written to Parquet.")
 

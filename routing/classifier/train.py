@@ -69,9 +69,10 @@ def matrix(rows: NDArray[np.intp], columns: NDArray[np.intp], rarity: NDArray[np
     return scipy.sparse.csr_matrix((values.astype(np.float32), (rows, columns)), shape=(size, 1 << BITS))
 
 
-def fit(data: Data, labels: Labels) -> LogisticRegression:
+def fit(data: Data, labels: Labels, weights: NDArray[np.float64] | None = None) -> LogisticRegression:
     """The linear model."""
-    return LogisticRegression(C=STRENGTH, max_iter=300, tol=1e-3, class_weight="balanced").fit(data, labels)
+    model = LogisticRegression(C=STRENGTH, max_iter=300, tol=1e-3, class_weight="balanced")
+    return model.fit(data, labels, sample_weight=weights)
 
 
 def temperature(logits: NDArray[np.float64], labels: Labels) -> float:
@@ -85,8 +86,8 @@ def temperature(logits: NDArray[np.float64], labels: Labels) -> float:
     return float(min(np.geomspace(0.25, 4, 200), key=loss))
 
 
-def train(rows: Sequence[Row], lexicon: Lexicon) -> Weights:
-    """A model of these rows."""
+def train(rows: Sequence[Row], lexicon: Lexicon, weights: Sequence[float] | None = None) -> Weights:
+    """A model of these rows; `weights` say how much each counts, 1 where they are left out."""
     texts = batch([fold(row.text).text for row in rows])
     english = np.array([row.language is Language.ENGLISH for row in rows])
     features = extract(texts, Words(texts), lexicon, english)
@@ -94,14 +95,14 @@ def train(rows: Sequence[Row], lexicon: Lexicon) -> Weights:
     rarity, used = rarities(owners, columns, texts.size)
     data = scipy.sparse.hstack([matrix(owners, columns, rarity, texts.size)[:, used], features.dense]).tocsr()
     labels = np.array([LABELS.index(row.label) for row in rows])
+    counts = np.ones(len(rows)) if weights is None else np.asarray(weights, dtype=np.float64)
 
     folds = np.random.default_rng(SEED).permutation(len(rows)) % FOLDS
     logits = np.zeros((len(rows), len(LABELS)))
     for number in range(FOLDS):
-        logits[folds == number] = fit(data[folds != number], labels[folds != number]).decision_function(
-            data[folds == number]
-        )
-    found = fit(data, labels)
+        others = folds != number
+        logits[~others] = fit(data[others], labels[others], counts[others]).decision_function(data[~others])
+    found = fit(data, labels, counts)
 
     sparse = np.zeros((1 << BITS, len(LABELS)), dtype=np.float32)
     sparse[used] = found.coef_.T[: len(used)] * np.sqrt(rarity[used])[:, None]
