@@ -44,6 +44,7 @@ def _classifier(settings: Settings, company: Config) -> "Classifier":
     from silofrei.routing.classifier.registry import Registry
     from silofrei.routing.classifier.shadow import ShadowedClassifier
     from silofrei.routing.classifier.stored import ModelError
+    from silofrei.routing.metrics import begin_shadow_series
 
     registry = Registry(settings.models_folder)
     active = ActiveClassifier(registry, company.thresholds)
@@ -53,6 +54,7 @@ def _classifier(settings: Settings, company: Config) -> "Classifier":
         candidate = registry.load(settings.shadow_model, company.thresholds)
     except ModelError as error:
         raise ConfigurationError(f"SILOFREI_SHADOW_MODEL={settings.shadow_model!r}: {error}; or unset it") from None
+    begin_shadow_series()
     return ShadowedClassifier(active, candidate)
 
 

@@ -25,8 +25,9 @@ class Figure(NamedTuple):
 
     def worse(self, tolerance: float) -> bool:
         """Whether the candidate may not take the place for this figure."""
-        # Figures have four digits; half of the last keeps a difference of exactly the tolerance allowed.
-        return self.judged and self.active - self.candidate > tolerance + 0.00005
+        # Figures have four digits; half of the last keeps a difference of exactly the tolerance allowed. Asked this way
+        # round, a tolerance that is no number lets nothing pass.
+        return self.judged and not self.active - self.candidate <= tolerance + 0.00005
 
 
 class Verdict(NamedTuple):
@@ -51,9 +52,15 @@ def judge(sets: Mapping[str, tuple[Assessment, Assessment]], tolerance: float) -
     figures: list[Figure] = []
     for name, (active, candidate) in sets.items():
         enough = active.texts >= FEWEST
-        figures.append(Figure(name, None, active.texts, active.macro_f1, candidate.macro_f1, enough))
+        figures.append(Figure(name, None, active.texts, _macro(active), _macro(candidate), enough))
         figures += _per_label(name, active, candidate)
     return Verdict(tuple(figures), tuple(one for one in figures if one.worse(tolerance)))
+
+
+def _macro(found: Assessment) -> float:
+    """Macro-F1 over the labels of the texts: with those of the answers, two models would stand on different means."""
+    own = [one.f1 for one in found.classes if one.texts]
+    return round(sum(own) / len(own), 4)
 
 
 def _per_label(name: str, active: Assessment, candidate: Assessment) -> Sequence[Figure]:

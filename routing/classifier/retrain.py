@@ -8,9 +8,12 @@ the same in every training, and an active model that learned from earlier correc
 """
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 from threadpoolctl import threadpool_limits
@@ -21,7 +24,7 @@ from silofrei.routing.classifier.evaluate import evaluate
 from silofrei.routing.classifier.gate import Verdict, judge
 from silofrei.routing.classifier.labelled import Labelled, labelled
 from silofrei.routing.classifier.lexicon import Lexicon, compile_lexicon, read_terms
-from silofrei.routing.classifier.model import LinearClassifier, load_classifier
+from silofrei.routing.classifier.model import LinearClassifier, TextInput, load_classifier
 from silofrei.routing.classifier.registry import Registry
 from silofrei.routing.classifier.retrained import Trained
 from silofrei.routing.classifier.stored import Weights, read_card, write_card, write_model
@@ -114,10 +117,10 @@ def retrain(
     registry.check_new(name)
     thresholds = Thresholds()
     active = registry.load(registry.pointer().active, thresholds)
-    parts = split(load_corpus() if corpus is None else corpus, corrections, weight)
+    parts = split(load_corpus() if corpus is None else corpus, _spoken(corrections, active), weight)
     with threadpool_limits(1):  # as train.py does: the same texts give the same model
         weights = trainer(parts.seen, compile_lexicon(read_terms()), parts.weights)
-    with registry.workshop() as made:
+    with _throwaway() if dry_run else registry.workshop() as made:
         write_model(made, weights, {"name": f"linear-{name}"})
         candidate = load_classifier(thresholds, made)
         sets = {one: (assess(active, rows), assess(candidate, rows)) for one, rows in parts.held_out.items()}
@@ -138,6 +141,19 @@ def retrain(
         other_language=parts.other_language,
         verdict=verdict,
     )
+
+
+@contextmanager
+def _throwaway() -> Iterator[Path]:
+    with TemporaryDirectory() as folder:
+        yield Path(folder)
+
+
+def _spoken(corrections: Sequence[Labelled], active: LinearClassifier) -> list[Labelled]:
+    """The corrections with their languages, as the active model tells them where nobody did."""
+    silent = [one for one in corrections if one.lang is None]
+    told = iter(active.classify([TextInput(one.text) for one in silent], explain=False))
+    return [one if one.lang else one.model_copy(update={"lang": next(told).language}) for one in corrections]
 
 
 def _row(one: Labelled) -> Row:
