@@ -1,6 +1,5 @@
 """Commands for the classifier's life: collect corrections, train, evaluate, watch in the shadow, activate, go back."""
 
-import os
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -22,6 +21,7 @@ from silofrei.deploy.cli.context import (
     settings_for,
 )
 from silofrei.deploy.cli.intake import open_lines
+from silofrei.deploy.cli.private_file import write_private
 from silofrei.deploy.cli.tickets import LanguageOption, check_language
 from silofrei.schemas.settings import ConfigurationError
 
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from silofrei.routing.classifier.registry import Registry
 
 BATCH = 500
-PRIVATE = 0o600
 
 model = typer.Typer(help="The classifier's models: train, evaluate, activate, roll back.", no_args_is_help=True)
 
@@ -95,7 +94,10 @@ def corrections(
             for line in lines:
                 say(line)
         else:
-            _write_private(out, "".join(f"{line}\n" for line in lines))
+            try:
+                write_private(out, "".join(f"{line}\n" for line in lines))
+            except OSError as error:
+                raise ConfigurationError(f"--out {out}: {error.strerror}") from None
         left = found.skipped
         complain(
             f"{len(lines)} corrections; left out: {left[Skipped.NO_LABEL]} that went to a department which is no label "
@@ -103,18 +105,6 @@ def corrections(
         )
         if not lines:
             raise typer.Exit(REFUSED)
-
-
-def _write_private(path: Path, text: str) -> None:
-    """Write a file that was never readable by others, not even for a moment."""
-    part = path.with_name(f".{path.name}.part")
-    try:
-        part.unlink(missing_ok=True)
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE), "w", encoding="utf-8") as file:
-            file.write(text)
-        part.replace(path)
-    except OSError as error:
-        raise ConfigurationError(f"--out {path}: {error.strerror}") from None
 
 
 @model.command("train")

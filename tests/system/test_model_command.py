@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from silofrei.routing.classifier.stored import Weights, write_model
+
 DONE, REFUSED, WRONG = 0, 1, 2
 LABELLED = [
     {"text": "Mein Zug ist ausgefallen, ich will eine Erstattung", "label": "service", "lang": "de", "secondary": []},
@@ -166,16 +168,10 @@ def test_lines_that_cannot_be_evaluated_are_named_and_the_others_are(silofrei: R
     assert "no line that can be evaluated" in nothing.stderr
 
 
-def test_the_shadow_shows_what_would_move_and_nothing_that_steers_the_terminal(silofrei: Run, models: Path) -> None:
-    weights = models / "b"
-    code = (
-        "import sys, numpy as np; from dataclasses import replace; from pathlib import Path\n"
-        "from silofrei.routing.classifier.stored import read_model, write_model\n"
-        "w = read_model().weights\n"
-        "write_model(Path(sys.argv[1]), replace(w, sparse=np.roll(w.sparse, 1, 1), dense=np.roll(w.dense, 1, 1),"
-        " bias=np.roll(w.bias, 1)), {'name': 'linear-b'})\n"
-    )
-    subprocess.run([sys.executable, "-c", code, str(weights)], check=True, timeout=60)
+def test_the_shadow_shows_what_would_move_and_nothing_that_steers_the_terminal(
+    silofrei: Run, models: Path, turned_weights: Callable[[int], Weights]
+) -> None:
+    write_model(models / "b", turned_weights(1), {"name": "linear-b"})
     texts = lines(*({**one, "text": f"\x1b[2J{one['text']}"} for one in LABELLED), "{")
     found = json.loads(silofrei("model", "shadow", "b", "-", "--json", stdin=texts).stdout)
     assert (found["texts"], found["agreed"]) == (3, 0)

@@ -4,18 +4,16 @@ import json
 import os
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from silofrei.routing.classifier.active import ActiveClassifier
 from silofrei.routing.classifier.model import TextInput, load_classifier
 from silofrei.routing.classifier.overview import overview
 from silofrei.routing.classifier.registry import HISTORY, NoSuchModel, NothingBefore, Pointer, Registry
-from silofrei.routing.classifier.stored import ARRAYS, CARD, ModelError, read_model, write_card, write_model
+from silofrei.routing.classifier.stored import ARRAYS, CARD, ModelError, Weights, read_model, write_card, write_model
 from silofrei.schemas.config import Thresholds
 
 NOW = datetime(2026, 11, 24, 9, tzinfo=UTC)
@@ -32,18 +30,11 @@ Add = Callable[..., Path]
 
 
 @pytest.fixture
-def add(registry: Registry) -> Add:
+def add(registry: Registry, turned_weights: Callable[[int], Weights]) -> Add:
     """Adds a model of this name, whose labels are turned round by so many places."""
 
     def make(name: str, turn: int = 0) -> Path:
-        weights = read_model().weights
-        turned = replace(
-            weights,
-            sparse=np.roll(weights.sparse, turn, axis=1),
-            dense=np.roll(weights.dense, turn, axis=1),
-            bias=np.roll(weights.bias, turn),
-        )
-        write_model(registry.folder / name, turned, {"name": f"linear-{name}"})
+        write_model(registry.folder / name, turned_weights(turn), {"name": f"linear-{name}"})
         return registry.folder / name
 
     return make

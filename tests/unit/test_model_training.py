@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -135,20 +134,13 @@ Train = Callable[..., Trained]
 
 
 @pytest.fixture
-def trained(registry: Registry) -> Train:
+def trained(registry: Registry, turned_weights: Callable[[int], Weights]) -> Train:
     """Trains with a stand-in that gives the packaged weights, their labels turned round by so many places."""
 
     def run(name: str = "new", turn: int = 0, **options: Any) -> Trained:
-        weights = read_model().weights
-
         def trainer(rows: Sequence[Row], lexicon: Lexicon, counts: Sequence[float]) -> Weights:
             assert len(rows) == len(counts)
-            return replace(
-                weights,
-                sparse=np.roll(weights.sparse, turn, axis=1),
-                dense=np.roll(weights.dense, turn, axis=1),
-                bias=np.roll(weights.bias, turn),
-            )
+            return turned_weights(turn)
 
         given: dict[str, Any] = {"tolerance": 0.02, "at": NOW, "corpus": CORPUS, "trainer": trainer, **options}
         return retrain(registry, CORRECTIONS, name=name, **given)
