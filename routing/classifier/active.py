@@ -80,9 +80,10 @@ class ActiveClassifier:
                 loaded = self._registry.load(name, self._thresholds)
                 log.info("The model %s ('%s') answers from now on", loaded.model, name)
                 self._current, self._name = loaded, name
-        except ModelError as error:
-            # Not remembered as seen: a model that was repaired in its place is taken at the next look.
-            self._tell(str(error))
+        except Exception as error:
+            # Whatever it is: thrown here, it would make dead letters of the mentions of this batch. Not remembered as
+            # seen, so that a model that was repaired in its place is taken at the next look.
+            self._tell(str(error) if isinstance(error, ModelError) else f"{type(error).__name__}: {error}")
             return
         self._seen, self._told = signature, ""
 

@@ -132,7 +132,7 @@ class Registry:
             at: now.
 
         Raises:
-            ModelError: there is none of this name, or it cannot be used; nothing was changed.
+            ModelError: there is none of this name, it cannot be used, or the pointer cannot be written; nothing changed.
         """
         read_model(self.place(name))
         try:
@@ -202,7 +202,14 @@ class Registry:
         _sync(self.folder)
 
     def _write(self, pointer: Pointer) -> None:
-        text = json.dumps(pointer.model_dump(mode="json"), indent=2) + "\n"
+        try:
+            self._replace(json.dumps(pointer.model_dump(mode="json"), indent=2) + "\n")
+        except OSError as error:
+            raise ModelError(
+                f"{self.pointer_path}: cannot be written ({error}); the model that was active still is"
+            ) from None
+
+    def _replace(self, text: str) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         handle, part = tempfile.mkstemp(prefix=".active-", dir=self.folder)
         try:

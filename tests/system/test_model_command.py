@@ -106,6 +106,7 @@ def test_a_damaged_model_is_shown_and_cannot_be_used(silofrei: Run, models: Path
         ("model shadow gone -", ["no model 'gone'", "packaged"]),
         ("model evaluate --model gone", ["no model 'gone'"]),
         ("model evaluate nowhere.jsonl", ["nowhere.jsonl", "No such file"]),
+        ("model use packaged --data /dev/null", ["/dev/null/models/active.json", "cannot be written"]),
         ("model evaluate --lang fr", ["--lang fr", "de or en"]),
         ("model evaluate --html /dev/null/x.html", ["--html /dev/null/x.html"]),
         ("model train --name packaged", ["--name packaged"]),

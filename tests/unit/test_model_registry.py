@@ -134,7 +134,7 @@ def test_a_crash_while_the_pointer_is_written_leaves_the_old_one(
         raise OSError("disk full")
 
     monkeypatch.setattr(os, "fsync", fail)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(ModelError, match=r"active\.json: cannot be written \(disk full\)"):
         registry.activate("packaged", NOW)
     assert registry.pointer().active == "a"
     assert sorted(path.name for path in registry.folder.iterdir()) == ["a", "active.json"]
@@ -261,6 +261,24 @@ def test_what_cannot_be_used_leaves_the_running_model_and_is_told_once(
         return
     clock.now += 2
     assert classifier.classify(TEXT)[0].model.startswith("linear-b-")
+
+
+@pytest.mark.parametrize("error", [PermissionError(13, "Permission denied"), RuntimeError("no"), MemoryError()])
+def test_no_failure_of_a_model_reaches_the_mentions(
+    registry: Registry, add: Add, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception
+) -> None:
+    add("a")
+    clock = Clock()
+    classifier = ActiveClassifier(registry, Thresholds(), clock)
+    registry.activate("a", NOW)
+
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(registry, "load", fail)
+    clock.now += 2
+    assert classifier.classify(TEXT)[0].model == PACKAGED
+    assert type(error).__name__ in caplog.text
 
 
 def test_at_the_start_the_packaged_model_stands_in(
