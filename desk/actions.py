@@ -81,7 +81,7 @@ async def transfer(view: CurrentView, form: CheckedForm, ticket_id: str) -> Resp
         errors["reason"] = _too_long(view, REASON_LIMIT)
     if errors:
         return await ticket_page(view, ticket_id, 422, form=form, errors=errors, open_form="transfer")
-    step = partial(view.desk.queue.transfer, to=to, reason=reason)
+    step = partial(view.desk.queue.transfer, to=to, reason=reason, misrouted=form.one("misrouted") == "yes")
     return await _act(view, form, ticket_id, step, said="transferred")
 
 

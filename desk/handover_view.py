@@ -23,6 +23,7 @@ class Step:
     holder: str
     at: datetime
     reason: str | None
+    misrouted: bool = False
 
 
 def steps(ticket: Ticket, may_open: MayOpen, *, held: bool = False) -> tuple[Step, ...]:
@@ -44,4 +45,5 @@ def open_to(handover: Handover, may_open: MayOpen) -> bool:
 
 
 def _step(one: Handover, readable: bool) -> Step:
-    return Step(one.from_department, one.to_department, one.holder, one.at, one.reason if readable else None)
+    reason = one.reason if readable else None
+    return Step(one.from_department, one.to_department, one.holder, one.at, reason, one.misrouted)

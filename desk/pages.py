@@ -23,7 +23,7 @@ PAGE = 50
 """Tickets on one page of a queue."""
 
 _BLANK = Form({})
-_FIELDS = ("outcome", "note", "to", "reason")
+_FIELDS = ("outcome", "note", "to", "reason", "misrouted")
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,6 +98,10 @@ class Words:
         """A share between 0 and 1 as whole percent."""
         return format_percent(share, format="#,##0\u00a0%" if self.language == "de" else "#,##0%", locale=self._locale)
 
+    def figure(self, value: float | None, digits: int = 2) -> str:
+        """A figure between -1 and 1, such as an F1; a dash where there is none."""
+        return "–" if value is None else format_decimal(value, format=f"0.{'0' * digits}", locale=self._locale)
+
     def span(self, length: timedelta) -> str:
         """A length of time in at most two units, such as `3 hrs 40 mins`; days with hours, hours with minutes."""
         seconds = max(0, int(length.total_seconds()))

@@ -12,7 +12,7 @@ from itertools import product
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from silofrei.schemas.names import Channel, DeadLetterReason
+from silofrei.schemas.names import TRIAGE, Channel, DeadLetterReason, Label
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200)
 _MENTIONS = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500)
@@ -100,6 +100,11 @@ RELAY_SECONDS = Histogram("silofrei_relay_batch_seconds", "From reading the outb
 EVENT_TO_KAFKA = Histogram(
     "silofrei_event_to_kafka_seconds", "From the queue's change to Kafka's ack.", buckets=_SECONDS
 )
+SHADOW_DECISIONS = Counter(
+    "silofrei_shadow_decisions",
+    "Texts by where the active model and SILOFREI_SHADOW_MODEL would send them alone; triage where one is unsure.",
+    ["active", "candidate"],
+)
 LEASES_EXPIRED = Counter("silofrei_leases_expired", "Leases that ran out.", ["department"])
 LEDGER_ROWS = Counter("silofrei_ledger_rows", "Events written to Parquet.")
 
@@ -145,6 +150,13 @@ def begin_relay_series(queue_names: Iterable[str]) -> None:
     for dependency in Dependency:
         RETRIES.labels(dependency)
     NEGATIVE_LATENCIES.labels(Step.EVENT_TO_KAFKA)
+
+
+def begin_shadow_series() -> None:
+    """Create the counters of a worker with a shadow model at zero, as `begin_worker_series` does."""
+    places = (*Label, TRIAGE)
+    for active, candidate in product(places, places):
+        SHADOW_DECISIONS.labels(active, candidate)
 
 
 def seconds_between(step: Step, start: datetime, end: datetime) -> float:

@@ -99,6 +99,8 @@ class TicketTransferred(_TicketEvent):
     holder: str
     from_department: DepartmentName
     reason: str
+    misrouted: bool = False
+    """Whether the holder said that it should never have come to them: a correction of what was decided."""
 
 
 class TicketResolved(_TicketEvent):

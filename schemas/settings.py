@@ -56,7 +56,7 @@ class Settings(BaseSettings):
     config: Path | None = Field(
         None, description="Path of silofrei.toml; ./silofrei.toml where there is one, else the built-in configuration."
     )
-    data: Path = Field(Path("silofrei-data"), description="Folder for local Kafka, local Redis and the ledger.")
+    data: Path = Field(Path("silofrei-data"), description="Folder for local Kafka, local Redis, the ledger and models.")
     ledger: Path | None = Field(None, description="Folder of the Parquet ledger; DATA/ledger by default.")
 
     # --- Topics
@@ -89,6 +89,10 @@ class Settings(BaseSettings):
         "and one call should take about 10 ms at most.",
     )
     retry_cap: Annotated[float, Field(gt=0, le=60)] = Field(5.0, description="Longest pause between retries.")
+    shadow_model: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,59}$")] | None = Field(
+        None,
+        description="A model that classifies beside the active one and is only counted; `silofrei model list` has all.",
+    )
     watchdog: Annotated[float, Field(ge=5)] = Field(
         120.0, description="Exit when there is lag and no commit for this long, so that the supervisor restarts."
     )
@@ -132,6 +136,11 @@ class Settings(BaseSettings):
                 f"SILOFREI_RETENTION_RAW_HOURS={self.retention_raw_hours}, or a replay reopens finished tickets"
             )
         return self
+
+    @property
+    def models_folder(self) -> Path:
+        """Where the models that were trained here lie."""
+        return self.data / "models"
 
     @property
     def ledger_folder(self) -> Path:

@@ -32,13 +32,17 @@ class Lease(Contract):
 
 
 class Handover(Contract):
-    """One step of a ticket from department to department: who made it, when and why."""
+    """One step of a ticket from department to department: who made it, when and why.
+
+    `misrouted` says that the ticket should never have come to the former department.
+    """
 
     from_department: DepartmentName
     to_department: DepartmentName
     holder: Holder
     reason: Annotated[str, Field(max_length=REASON_LIMIT)]
     at: Moment
+    misrouted: bool = False
 
 
 class TicketMention(Contract):

@@ -12,9 +12,11 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import NoReturn
 
+import numpy as np
 import pytest
 import redis
 
@@ -24,6 +26,8 @@ from silofrei.deploy.local.java import java_missing
 from silofrei.deploy.local.kafka import LocalKafka
 from silofrei.deploy.local.memory_kafka import MemoryKafka, memory_kafka_missing
 from silofrei.deploy.local.redis import LocalRedis, redis_missing
+from silofrei.routing.classifier.stored import Weights, read_model
+from silofrei.schemas.names import Label
 from silofrei.schemas.settings import PREFIX, Settings, load_settings
 
 JARS_WITHIN = 90.0
@@ -49,6 +53,23 @@ def make_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> MakeSettin
         return load_settings(**{"data": tmp_path / "data", "_env_file": os.devnull, **values})
 
     return make
+
+
+@pytest.fixture
+def turned_weights() -> Callable[[int], Weights]:
+    """The packaged weights with all labels turned round by so many places: a model that is wrong in a known way."""
+
+    def turn(places: int) -> Weights:
+        weights = read_model().weights
+        arrays = {field.name: getattr(weights, field.name) for field in fields(weights)}
+        per_label = {
+            name: np.roll(array, places, axis=-1)
+            for name, array in arrays.items()
+            if isinstance(array, np.ndarray) and array.shape[-1] == len(Label)
+        }
+        return replace(weights, **per_label)
+
+    return turn
 
 
 @pytest.fixture(scope="session")

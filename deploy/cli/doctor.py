@@ -73,7 +73,7 @@ def doctor(config: ConfigOption = None, data: DataOption = None, json: JsonOptio
             wrong += not check.good
             say(jsonlib.dumps(asdict(check), ensure_ascii=False) if json else check.as_text())
 
-        for check in (*_versions(), _config(settings, company), _model(company), *_kafka(settings, company)):
+        for check in (*_versions(), _config(settings, company), _model(settings, company), *_kafka(settings, company)):
             tell(check)
 
         async def look_at_redis() -> None:
@@ -107,15 +107,16 @@ def _config(settings: Settings, company: Config) -> Check:
     )
 
 
-def _model(company: Config) -> Check:
-    from silofrei.routing.classifier.model import load_classifier
+def _model(settings: Settings, company: Config) -> Check:
+    from silofrei.routing.classifier.registry import PACKAGED_NAME, Registry
 
+    registry = Registry(settings.models_folder)
     try:
-        return Check("model", True, load_classifier(company.thresholds).model)
+        name = registry.pointer().active
+        return Check("model", True, f"{registry.load(name, company.thresholds).model} ({name})")
     except ConfigurationError as error:
-        return Check(
-            "model", False, str(error), "install silofrei again, or train with silofrei.routing.classifier.train"
-        )
+        fix = f"`silofrei model use {PACKAGED_NAME}`, or another of `silofrei model list`; else install silofrei again"
+        return Check("model", False, str(error), fix)
 
 
 def _kafka(settings: Settings, company: Config) -> Iterator[Check]:

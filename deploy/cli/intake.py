@@ -32,7 +32,12 @@ FileArgument = Annotated[str, typer.Argument(metavar="FILE", help="A file, or - 
 
 
 @contextmanager
-def _open(file: str) -> Iterator[BinaryIO]:
+def open_lines(file: str) -> Iterator[BinaryIO]:
+    """The lines of a file, or of standard input for `-`.
+
+    Raises:
+        ConfigurationError: it cannot be opened.
+    """
     if file == "-":
         yield sys.stdin.buffer
         return
@@ -60,7 +65,7 @@ def ingest(
         company = configuration(settings)
         from silofrei.streams.connectors.file import ingest as ingest_lines
 
-        with _open(file) as lines:
+        with open_lines(file) as lines:
             result = ingest_lines(
                 settings, lines, channel=channel, brand=brand_of(company, brand), clock=now, report=complain
             )
@@ -92,9 +97,11 @@ def classify(file: FileArgument, config: ConfigOption = None, data: DataOption =
     with clean_errors():
         settings = settings_for(data, config)
         company = configuration(settings)
-        from silofrei.routing.classifier.model import TextInput, load_classifier
+        from silofrei.routing.classifier.model import TextInput
+        from silofrei.routing.classifier.registry import Registry
 
-        classifier = load_classifier(company.thresholds)
+        registry = Registry(settings.models_folder)
+        classifier = registry.load(registry.pointer().active, company.thresholds)
 
         def answer(lines: list[_Line]) -> None:
             found = classifier.classify([TextInput(line.text, line.lang) for line in lines], explain=False)
@@ -112,7 +119,7 @@ def classify(file: FileArgument, config: ConfigOption = None, data: DataOption =
 
         refused = 0
         pending: list[_Line] = []
-        with _open(file) as stream:
+        with open_lines(file) as stream:
             for number, line in enumerate(stream, 1):
                 if not line.strip():
                     continue
@@ -194,7 +201,7 @@ def redrive_dead_letters(
 
         repaired = None
         if body is not None:
-            with _open(body) as stream:
+            with open_lines(body) as stream:
                 repaired = stream.read()
         try:
             redrive(

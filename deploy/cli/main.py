@@ -2,7 +2,7 @@
 
 import typer
 
-from silofrei.deploy.cli import doctor, intake, services, tickets, whole
+from silofrei.deploy.cli import doctor, intake, model, services, tickets, whole
 
 app = typer.Typer(
     name="silofrei",
@@ -25,6 +25,7 @@ app.command("topics")(services.topics)
 app.command("ingest")(intake.ingest)
 app.command("classify")(intake.classify)
 app.add_typer(intake.dead_letters, name="dead-letters")
+app.add_typer(model.model, name="model")
 
 app.command("pull")(tickets.pull)
 app.command("show")(tickets.show)

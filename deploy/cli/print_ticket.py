@@ -21,6 +21,7 @@ _WORDS = {
         "attempts": "{count} expired leases",
         "by": "by {holder}",
         "from": "from {department}",
+        "misrouted": "wrongly routed",
         "note": "Note",
     },
     "de": {
@@ -35,6 +36,7 @@ _WORDS = {
         "attempts": "{count} abgelaufene Reservierungen",
         "by": "von {holder}",
         "from": "von {department}",
+        "misrouted": "falsch zugeordnet",
         "note": "Notiz",
     },
 }
@@ -74,7 +76,8 @@ def ticket_as_text(ticket: Ticket, company: Config, language: str, now: datetime
         lines.append("  " + words["attempts"].format(count=ticket.attempts))
     for step in reversed(ticket.handovers):
         source = words["from"].format(department=title(step.from_department))
-        lines.append(f"  {source} · {_printable(step.holder)} · {step.at:%Y-%m-%d %H:%M} UTC")
+        wrong = f" · {words['misrouted']}" if step.misrouted else ""
+        lines.append(f"  {source} · {_printable(step.holder)} · {step.at:%Y-%m-%d %H:%M} UTC{wrong}")
         lines += _indented(step.reason)
     if ticket.note:
         lines += [f"  {words['note']}:", *_indented(ticket.note)]

@@ -1,7 +1,7 @@
 """Commands that start one long-running part, for a supervisor or an orchestrator, and the topics."""
 
 import json as jsonlib
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,7 +17,10 @@ from silofrei.deploy.cli.context import (
 )
 from silofrei.deploy.cli.logs import start_logging
 from silofrei.schemas.config import Config
-from silofrei.schemas.settings import Settings
+from silofrei.schemas.settings import ConfigurationError, Settings
+
+if TYPE_CHECKING:
+    from silofrei.routing.classifier.model import Classifier
 
 
 def _prepare(config: ConfigOption, data: DataOption) -> tuple[Settings, Config]:
@@ -30,10 +33,29 @@ def worker(config: ConfigOption = None, data: DataOption = None) -> None:
     """Take deliveries from mentions.raw, classify, decide and queue them."""
     with clean_errors():
         settings, company = _prepare(config, data)
-        from silofrei.routing.classifier.model import load_classifier
         from silofrei.streams.worker import run_worker
 
-        raise typer.Exit(run_worker(settings, company, load_classifier(company.thresholds)))
+        raise typer.Exit(run_worker(settings, company, _classifier(settings, company)))
+
+
+def _classifier(settings: Settings, company: Config) -> "Classifier":
+    """The active model, with the shadow model beside it where there is one."""
+    from silofrei.routing.classifier.active import ActiveClassifier
+    from silofrei.routing.classifier.registry import Registry
+    from silofrei.routing.classifier.shadow import ShadowedClassifier
+    from silofrei.routing.classifier.stored import ModelError
+    from silofrei.routing.metrics import begin_shadow_series
+
+    registry = Registry(settings.models_folder)
+    active = ActiveClassifier(registry, company.thresholds)
+    if settings.shadow_model is None:
+        return active
+    try:
+        candidate = registry.load(settings.shadow_model, company.thresholds)
+    except ModelError as error:
+        raise ConfigurationError(f"SILOFREI_SHADOW_MODEL={settings.shadow_model!r}: {error}; or unset it") from None
+    begin_shadow_series()
+    return ShadowedClassifier(active, candidate)
 
 
 def relay(config: ConfigOption = None, data: DataOption = None) -> None:

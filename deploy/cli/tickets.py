@@ -51,7 +51,12 @@ def _print(ticket: Ticket, company: Config, language: str, as_json: bool) -> Non
     say(ticket.model_dump_json() if as_json else ticket_as_text(ticket, company, language, now()))
 
 
-def _check_language(language: str) -> str:
+def check_language(language: str) -> str:
+    """The language of the output.
+
+    Raises:
+        ConfigurationError: it is none that we write.
+    """
     if language not in ("de", "en"):
         raise ConfigurationError(f"--lang {language}: use de or en")
     return language
@@ -80,7 +85,7 @@ def pull(
 ) -> None:
     """Take the most urgent ticket of a department; nobody else gets it while your lease lasts."""
     with clean_errors():
-        _check_language(lang)
+        check_language(lang)
         settings, company, brand_name = _prepare(data, config, brand)
         known_queue(company, department)
         duration = _lease(lease)
@@ -110,7 +115,7 @@ def show(
 ) -> None:
     """Show a ticket with its mentions and why it came to its department."""
     with clean_errors():
-        _check_language(lang)
+        check_language(lang)
         settings, company, brand_name = _prepare(data, config, brand)
 
         async def look() -> Ticket | None:
@@ -170,6 +175,9 @@ def transfer(
     department: Annotated[str, typer.Argument(help="The department that shall have it.")],
     token: TokenOption,
     reason: Annotated[str, typer.Option("--reason", help="Why it is theirs.")],
+    misrouted: Annotated[
+        bool, typer.Option("--misrouted", help="It should never have come to us; the classifier learns from that.")
+    ] = False,
     brand: BrandOption = None,
     config: ConfigOption = None,
     data: DataOption = None,
@@ -183,7 +191,7 @@ def transfer(
 
         async def work() -> None:
             async with open_queue(settings, company) as queue:
-                await queue.transfer(brand_name, ticket_id, token, department, reason.strip())
+                await queue.transfer(brand_name, ticket_id, token, department, reason.strip(), misrouted=misrouted)
 
         run(work())
         say(f"{ticket_id} now waits for {department}")
@@ -221,7 +229,7 @@ def report(
 ) -> None:
     """Across departments: volume, open, times, deadlines met, hand-overs; from the Parquet ledger."""
     with clean_errors():
-        _check_language(lang)
+        check_language(lang)
         settings, company, brand_name = _prepare(data, config, brand)
         from silofrei.desk.report import build_report, report_as_text
 

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from silofrei.routing.classifier.concepts import CONCEPTS, MOST_CONCEPTS
-from silofrei.routing.classifier.hashing import Buckets, Words, buckets, find, ngrams
+from silofrei.routing.classifier.hashing import Buckets, Words, buckets, ngrams
 from silofrei.routing.classifier.lexicon import LABELS, Hits, Lexicon
 from silofrei.routing.classifier.style import STYLES, style
-from silofrei.routing.classifier.text import Batch, Flags, Hashes, Places
+from silofrei.routing.classifier.text import Batch, Flags, Places
 
 BITS = 16
 """Buckets are 2 to the power of this."""
@@ -54,7 +54,7 @@ class Features:
     largest: Figures
 
 
-def extract(texts: Batch, words: Words, lexicon: Lexicon, english: Flags, names: Hashes) -> Features:
+def extract(texts: Batch, words: Words, lexicon: Lexicon, english: Flags) -> Features:
     """The features of these texts.
 
     Args:
@@ -62,11 +62,9 @@ def extract(texts: Batch, words: Words, lexicon: Lexicon, english: Flags, names:
         words: its words.
         lexicon: the terms.
         english: per text, whether it is looked up in the English terms.
-        names: sorted hashes of the words that name a company or its products. They say who is meant, not what is, so
-            they are passed over: else a company would be judged by what training has read of it.
     """
-    named = find(names, words.hashes) >= 0
-    hits = lexicon.hits(texts, words, english, named)
+    named = lexicon.named(words)
+    hits = lexicon.hits(texts, words, english)
     owner = texts.token_text[hits.token]
     sums = per_text(owner, hits.hints, texts.size)
     largest = _largest(owner, hits.hints, texts.size)

@@ -52,7 +52,7 @@ class Words:
 def find(table: Hashes, hashes: Hashes) -> Places:
     """Place of each hash in the sorted `table`, -1 where it is not there."""
     places = np.minimum(np.searchsorted(table, hashes), len(table) - 1)
-    return np.where(table[places] == hashes, places, -1)
+    return np.where(table[places] == hashes, places, -1) if len(table) else np.full(len(hashes), -1, dtype=np.intp)
 
 
 def hashed(words: str) -> Hashes:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from silofrei.routing.classifier.concepts import MOST_CONCEPTS, NUMBERS
-from silofrei.routing.classifier.hashing import Words, adjacent, find, joined
+from silofrei.routing.classifier.hashing import Words, adjacent, find, hashed, joined
 from silofrei.routing.classifier.text import Batch, Flags, Hashes, Places, batch, fold
 from silofrei.schemas.names import Label, Language
 
@@ -59,12 +59,15 @@ class Lexicon:
         hashes: (terms,) sorted.
         hints: (terms, labels).
         concepts: (terms, MOST_CONCEPTS) numbers of concepts, 0 where there are fewer.
+        names: sorted hashes of the words that name a company or its products. They say who is meant, not what is
+            meant, so they are passed over: else a company would be judged by what training has read of it.
     """
 
-    def __init__(self, hashes: Hashes, hints: Hints, concepts: Numbers) -> None:
+    def __init__(self, hashes: Hashes, hints: Hints, concepts: Numbers, names: Hashes) -> None:
         self.hashes = hashes
         self.hints = hints
         self.concepts = concepts
+        self.names = names
         # Most parts of words are no term; one look into a bit per hash prefix says so.
         self._maybe = np.zeros(1 << int(_FILTER_BITS), dtype=np.bool_)
         self._maybe[self._slot(hashes)] = True
@@ -72,19 +75,19 @@ class Lexicon:
     def __len__(self) -> int:
         return len(self.hashes)
 
-    def hits(self, texts: Batch, words: Words, english: Flags, passed: Flags) -> Hits:
+    def hits(self, texts: Batch, words: Words, english: Flags) -> Hits:
         """Every term of the lexicon in these texts, phrases and the words within them alike.
 
         Args:
             texts: the batch.
             words: its words.
             english: per text, whether to look into the English terms; into the German ones otherwise.
-            passed: per word, whether it is passed over; no hit has one.
         """
         count = len(texts.token_starts)
         if not count:
             nothing = np.zeros(0, dtype=np.intp)
             return Hits(nothing, nothing, self.hints[nothing], self.concepts[nothing])
+        passed = self.named(words)
         salt = np.where(english[texts.token_text], _ENGLISH, np.uint64(0))
         places = self._find(words.hashes ^ salt)
         self._parts(texts, words, places, ~english[texts.token_text])
@@ -102,6 +105,10 @@ class Lexicon:
             rows.append(found[here])
         row = np.concatenate(rows)
         return Hits(np.concatenate(tokens), np.concatenate(lasts), self.hints[row], self.concepts[row])
+
+    def named(self, words: Words) -> Flags:
+        """Per word, whether it is a name."""
+        return find(self.names, words.hashes) >= 0
 
     @staticmethod
     def _slot(hashes: Hashes) -> Places:
@@ -132,8 +139,8 @@ class Lexicon:
             places[unknown[word[known]]] = rows[known]
 
 
-def compile_lexicon(terms: Mapping[Language, Mapping[str, Term]]) -> Lexicon:
-    """The lexicon of these terms, by language.
+def compile_lexicon(terms: Mapping[Language, Mapping[str, Term]], names: str = "") -> Lexicon:
+    """The lexicon of these terms, by language, and of the names in a string.
 
     Raises:
         ValueError: a term has no word or too many.
@@ -159,7 +166,7 @@ def compile_lexicon(terms: Mapping[Language, Mapping[str, Term]]) -> Lexicon:
         concepts.append(kinds)
     # Digits are all alike, so a few terms are the same; the last one stands.
     unique, last = np.unique(np.concatenate(hashes)[::-1], return_index=True)
-    return Lexicon(unique, np.concatenate(hints)[::-1][last], np.concatenate(concepts)[::-1][last])
+    return Lexicon(unique, np.concatenate(hints)[::-1][last], np.concatenate(concepts)[::-1][last], hashed(names))
 
 
 def read_terms() -> dict[Language, dict[str, Term]]:
@@ -178,3 +185,8 @@ def read_terms() -> dict[Language, dict[str, Term]]:
 def read_names() -> str:
     """The packaged names of companies and products, a word a line."""
     return (files("silofrei.routing.classifier") / "hints" / "names.txt").read_text(encoding="utf-8")
+
+
+def packaged_lexicon() -> Lexicon:
+    """The lexicon that comes with Silofrei."""
+    return compile_lexicon(read_terms(), read_names())

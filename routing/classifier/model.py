@@ -111,7 +111,7 @@ class LinearClassifier:
         words = Words(texts)
         declared = [one.language for one in inputs]
         spoken = weights.language.scores(texts, words, declared)
-        features = extract(texts, words, weights.lexicon, spoken[:, 1] > spoken[:, 0], weights.names)
+        features = extract(texts, words, weights.lexicon, spoken[:, 1] > spoken[:, 0])
 
         # Each text runs from the space before it to the space before the next one.
         begins = texts.starts - 1

@@ -45,7 +45,6 @@ class Weights:
         temperature: divides the logits, so that probabilities are frequencies.
         language: words of the languages.
         lexicon: the terms that it was trained with.
-        names: sorted hashes of the words that name companies and products, which are passed over.
     """
 
     sparse: NDArray[np.float32]
@@ -56,7 +55,6 @@ class Weights:
     temperature: float
     language: LanguageModel
     lexicon: Lexicon
-    names: NDArray[np.uint64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +88,7 @@ def write_model(folder: Path, weights: Weights, card: dict[str, Any]) -> None:
         bias=weights.bias,
         language_hashes=weights.language.hashes,
         language_odds=weights.language.odds.astype(np.float16),
-        names=weights.names,
+        names=weights.lexicon.names,
         lexicon_hashes=weights.lexicon.hashes,
         lexicon_hints=weights.lexicon.hints.astype(np.int8),
         lexicon_concepts=weights.lexicon.concepts,
@@ -174,9 +172,11 @@ def _weights(arrays: Any, temperature: float) -> Weights:
         temperature=temperature,
         language=LanguageModel(arrays["language_hashes"], arrays["language_odds"].astype(np.float64)),
         lexicon=Lexicon(
-            arrays["lexicon_hashes"], arrays["lexicon_hints"].astype(np.float32), arrays["lexicon_concepts"]
+            arrays["lexicon_hashes"],
+            arrays["lexicon_hints"].astype(np.float32),
+            arrays["lexicon_concepts"],
+            arrays["names"],
         ),
-        names=arrays["names"],
     )
     _check(weights)
     return weights
@@ -207,7 +207,9 @@ def _check(weights: Weights) -> None:
     for name, hashes in (
         ("language_hashes", language.hashes),
         ("lexicon_hashes", lexicon.hashes),
-        ("names", weights.names),
+        ("names", lexicon.names),
     ):
-        if hashes.dtype != np.uint64 or hashes.ndim != 1 or not len(hashes) or (hashes[1:] <= hashes[:-1]).any():
+        if hashes.dtype != np.uint64 or hashes.ndim != 1 or (hashes[1:] <= hashes[:-1]).any():
             raise ValueError(f"{name} are not sorted hashes")
+    if not len(language.hashes) or not len(lexicon.hashes):
+        raise ValueError("there is no language or no lexicon")

@@ -19,11 +19,11 @@ from threadpoolctl import threadpool_limits
 from silofrei.routing.classifier.corpus_rows import Row, load_corpus
 from silofrei.routing.classifier.evaluate import evaluate
 from silofrei.routing.classifier.features import BITS, WORD_BITS, Features, bayes, extract
-from silofrei.routing.classifier.hashing import Words, hashed
-from silofrei.routing.classifier.lexicon import LABELS, Lexicon, compile_lexicon, read_names, read_terms
+from silofrei.routing.classifier.hashing import Words
+from silofrei.routing.classifier.lexicon import LABELS, Lexicon, packaged_lexicon
 from silofrei.routing.classifier.model import load_classifier
 from silofrei.routing.classifier.stored import PACKAGED, Weights, read_card, write_card, write_model
-from silofrei.routing.classifier.text import Batch, Hashes, batch, fold
+from silofrei.routing.classifier.text import Batch, batch, fold
 from silofrei.routing.classifier.train_language import train_language
 from silofrei.schemas.config import Thresholds
 from silofrei.schemas.names import Language
@@ -78,13 +78,15 @@ def matrix(rows: NDArray[np.intp], columns: NDArray[np.intp], rarity: NDArray[np
     return scipy.sparse.csr_matrix((values.astype(np.float32), (rows, columns)), shape=(size, 1 << BITS))
 
 
-def word_odds(texts: Batch, features: Features, labels: Labels, chosen: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """(word buckets, labels) log odds of naive Bayes over the words of the `chosen` texts, as far as they count."""
+def word_odds(texts: Batch, features: Features, labels: Labels, weights: NDArray[np.float64]) -> NDArray[np.float32]:
+    """(word buckets, labels) log odds of naive Bayes over the words of the texts whose weight is not 0."""
     size = 1 << WORD_BITS
-    here = chosen[texts.token_text]
+    # Bucket 0 is that of the words which are passed over.
+    here = (weights[texts.token_text] > 0) & (features.whole > 0)
     pairs = np.unique(texts.token_text[here] * size + features.whole[here])
     owner, word = pairs // size, pairs % size
-    counts = np.bincount(word * len(LABELS) + labels[owner], minlength=size * len(LABELS)).reshape(size, len(LABELS))
+    cells = word * len(LABELS) + labels[owner]
+    counts = np.bincount(cells, weights[owner], minlength=size * len(LABELS)).reshape(size, len(LABELS))
     seen = np.flatnonzero(counts.any(axis=1))
     chances = counts[seen] + SMOOTHING
     odds = np.log(chances / chances.sum(axis=0))
@@ -140,23 +142,23 @@ def evened(rows: Sequence[Row], labels: Labels) -> NDArray[np.float64]:
     return weights
 
 
-def train(rows: Sequence[Row], lexicon: Lexicon, names: Hashes, weights: Sequence[float] | None = None) -> Weights:
+def train(rows: Sequence[Row], lexicon: Lexicon, weights: Sequence[float] | None = None) -> Weights:
     """A model of these rows: the mean of models that each leave out a part of the corpus.
 
     Args:
         rows: the labelled texts.
         lexicon: the terms.
-        names: sorted hashes of names, as `extract` takes them.
         weights: how much each row counts, 1 where they are left out.
     """
     texts = batch([fold(row.text).text for row in rows])
     english = np.array([row.language is Language.ENGLISH for row in rows])
-    features = extract(texts, Words(texts), lexicon, english, names)
+    features = extract(texts, Words(texts), lexicon, english)
     owners, columns = occurrences(texts, features)
     rarity, used = rarities(owners, columns, texts.size)
     data = scipy.sparse.hstack([matrix(owners, columns, rarity, texts.size)[:, used], features.dense]).tocsr()
     labels = np.array([LABELS.index(row.label) for row in rows])
-    counts = evened(rows, labels) * (1 if weights is None else np.asarray(weights, dtype=np.float64))
+    given = np.ones(len(rows)) if weights is None else np.asarray(weights, dtype=np.float64)
+    counts = evened(rows, labels) * given
 
     part = parts(rows)
     logits = np.zeros((len(rows), len(LABELS)))
@@ -164,7 +166,7 @@ def train(rows: Sequence[Row], lexicon: Lexicon, names: Hashes, weights: Sequenc
     for number in range(PARTS):
         apart = part == number
         model = fit(data[~apart], labels[~apart], counts[~apart])
-        odds = bayes(word_odds(texts, features, labels, ~apart), texts, features)
+        odds = bayes(word_odds(texts, features, labels, np.where(apart, 0, given)), texts, features)
         logits[apart] = model.decision_function(data[apart]) + odds[apart]
         found.append(model)
     linear = np.mean([model.coef_.T for model in found], axis=0)
@@ -174,13 +176,12 @@ def train(rows: Sequence[Row], lexicon: Lexicon, names: Hashes, weights: Sequenc
     return Weights(
         sparse=sparse,
         rarity=rarity,
-        words=word_odds(texts, features, labels, np.ones(len(rows), dtype=np.bool_)),
+        words=word_odds(texts, features, labels, given),
         dense=linear[len(used) :].astype(np.float32),
         bias=np.mean([model.intercept_ for model in found], axis=0).astype(np.float32),
         temperature=temperature(logits, labels),
         language=train_language(rows),
         lexicon=lexicon,
-        names=names,
     )
 
 
@@ -189,7 +190,7 @@ def main(folder: Path) -> None:
     corpus = load_corpus()
     seen = [row for row in corpus if not row.held_out]
     with threadpool_limits(1):  # sums that are split among threads differ in their last digits
-        weights = train(seen, compile_lexicon(read_terms()), hashed(read_names()))
+        weights = train(seen, packaged_lexicon())
     write_model(folder, weights, {"name": f"linear-{VERSION}"})
     classifier = load_classifier(Thresholds(), folder)
     kept = {

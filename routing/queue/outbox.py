@@ -14,7 +14,7 @@ _PLAIN = {
     "ticket.claimed": ("holder", "token", "lease_until"),
     "ticket.released": ("holder", "reason"),
     "lease.expired": ("holder", "attempts"),
-    "ticket.transferred": ("holder", "from_department", "reason"),
+    "ticket.transferred": ("holder", "from_department", "reason", "misrouted"),
     "ticket.resolved": ("holder", "outcome", "note"),
     "mention.deleted": ("mention_id",),
 }
@@ -24,6 +24,8 @@ _SHORT = {"lease_until": b"until", "from_department": b"from", "mention_id": b"i
 """Fields that the scripts name shorter."""
 
 _NUMBERS = ("token", "attempts")
+_FLAGS = ("misrouted",)
+"""Written only where they are true: a reader of before knows the other events."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,8 @@ class OutboxEntry:
     def _rest(self) -> list[bytes]:
         plain = _PLAIN.get(self.type)
         if plain is not None:
-            return [b",", to_json({name: self._plain(name) for name in plain})[1:-1]]
+            told = (name for name in plain if name not in _FLAGS or name.encode() in self.fields)
+            return [b",", to_json({name: self._plain(name) for name in told})[1:-1]]
         fields = self.fields
         parts = [b',"mention":', fields[b"m"]]
         if b"b" in fields:
@@ -87,12 +90,14 @@ class OutboxEntry:
             parts += (b',"revision":', fields[b"r"])
         return parts
 
-    def _plain(self, name: str) -> str | int | datetime | None:
+    def _plain(self, name: str) -> str | int | bool | datetime | None:
         raw = self.fields.get(_SHORT.get(name, name.encode()))
         if raw is None:
             return None
         if name == "lease_until":
             return from_milliseconds(raw)
+        if name in _FLAGS:
+            return raw == b"1"
         return int(raw) if name in _NUMBERS else raw.decode()
 
 

@@ -180,14 +180,25 @@ class TicketQueue:
         reply = await self._run("release", brand, ticket_id, token, reason, self._tombstone, REASON_LIMIT)
         return _ticket(brand, reply, ticket_id)
 
-    async def transfer(self, brand: str, ticket_id: str, token: int, to: str, reason: str) -> Ticket:
+    async def transfer(
+        self, brand: str, ticket_id: str, token: int, to: str, reason: str, *, misrouted: bool = False
+    ) -> Ticket:
         """Hand the ticket over to another department, which reads who did so and why; the deadline stays.
+
+        Args:
+            brand: whose ticket.
+            ticket_id: which one.
+            token: the fencing token of the claim.
+            to: the department that shall have it.
+            reason: why, in words for that department.
+            misrouted: whether it should never have come here; training learns from that (docs/classifier.md).
 
         Raises:
             Refused: as `release`; UNKNOWN_DEPARTMENT, SAME_DEPARTMENT.
         """
         self._known(to)
-        reply = await self._run("transfer", brand, ticket_id, token, to, reason, REASON_LIMIT, HANDOVERS_KEPT)
+        limits = (REASON_LIMIT, HANDOVERS_KEPT)
+        reply = await self._run("transfer", brand, ticket_id, token, to, reason, *limits, int(misrouted))
         return _ticket(brand, reply, ticket_id)
 
     async def resolve(self, brand: str, ticket_id: str, token: int, outcome: Outcome, note: str = "") -> Ticket:

@@ -55,6 +55,26 @@ async def test_a_ticket_that_was_never_handed_over_has_none(queue: TicketQueue, 
     assert (ticket.handovers, ticket.resolved_by, ticket.note) == ((), None, "")
 
 
+async def test_a_hand_over_can_say_that_the_ticket_was_routed_wrongly(
+    queue: TicketQueue, said: Any, redis_url: str, valid: Any
+) -> None:
+    await queue.apply(BRAND, [said.created(1)])
+    ticket, token = await taken(queue, "service")
+    moved = await queue.transfer(BRAND, ticket.id, token, "pr", "never ours", misrouted=True)
+    assert [step.misrouted for step in moved.handovers] == [True]
+    moved = await handed(queue, "pr", "hr", "only for now")
+    assert [step.misrouted for step in moved.handovers] == [True, False]
+    assert await queue.ticket(BRAND, ticket.id) == moved
+    assert (await queue.waiting(BRAND, "hr"))[0].handovers == moved.handovers
+
+    entries = [one for one in await queue.outbox.read(BRAND) if one.type == "ticket.transferred"]
+    assert [valid(entry).misrouted for entry in entries] == [True, False]
+    assert [b"misrouted" in entry.value() for entry in entries] == [True, False], "readers of before know the others"
+    with redis.Redis.from_url(redis_url) as client:
+        kept = client.hmget(f"sf:{{acme}}:ticket:{ticket.id}", "h:1", "h:2")
+    assert [b"misrouted" in one for one in kept] == [True, False]
+
+
 async def test_the_last_hand_overs_are_kept_in_order(queue: TicketQueue, said: Any, redis_url: str) -> None:
     await queue.apply(BRAND, [said.created(1)])
     rounds = HANDOVERS_KEPT + 3

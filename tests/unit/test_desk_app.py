@@ -116,12 +116,15 @@ class MemoryQueue:
         self._call("release", brand, ticket_id, token, reason)
         return self._put(self._held(ticket_id, token), status=TicketStatus.WAITING, lease=None)
 
-    async def transfer(self, brand: str, ticket_id: str, token: int, to: str, reason: str) -> Ticket:
-        self._call("transfer", brand, ticket_id, token, to, reason)
+    async def transfer(
+        self, brand: str, ticket_id: str, token: int, to: str, reason: str, *, misrouted: bool = False
+    ) -> Ticket:
+        self._call("transfer", brand, ticket_id, token, to, reason, misrouted)
         held = self._held(ticket_id, token)
         step = Handover(
-            from_department=held.department, to_department=to, holder=held.lease.holder, reason=reason, at=NOW
-        )
+            from_department=held.department, to_department=to, holder=held.lease.holder, reason=reason, at=NOW,
+            misrouted=misrouted,
+        )  # fmt: skip
         return self._put(
             held, status=TicketStatus.WAITING, lease=None, department=to, transfers=held.transfers + 1,
             handovers=(*held.handovers, step),
@@ -353,7 +356,36 @@ async def test_hand_over_needs_a_department_and_a_reason(browser: Browser, queue
     assert "At most 500 characters, please." in long.text
     done = await browser.post("/ticket/t-late/transfer", token="1", to="pr", reason="a journalist")
     assert done.headers["location"] == "/queue/service?said=transferred"
-    assert queue.calls[-1] == ("transfer", "demo", "t-late", 1, "pr", "a journalist")
+    assert queue.calls[-1] == ("transfer", "demo", "t-late", 1, "pr", "a journalist", False)
+    assert "wrongly routed" not in (await browser.get("/ticket/t-late")).text
+
+
+@pytest.mark.parametrize(
+    ("language", "question", "shown"),
+    [
+        ("en", "Wrongly routed - not ours", "wrongly routed"),
+        ("de", "Falsch zugeordnet – gehört nicht zu uns", "falsch zugeordnet"),
+    ],
+)
+async def test_a_box_says_that_a_ticket_was_routed_wrongly(
+    browser: Browser, queue: MemoryQueue, language: str, question: str, shown: str
+) -> None:
+    await browser.come_in()
+    await browser.post("/queue/service/take")
+    page = await browser.get(f"/ticket/t-late?lang={language}")
+    box = re.search(
+        r'<label class="check"><input type="checkbox" name="misrouted" value="yes"([^>]*)> ([^<]*)<', page.text
+    )
+    assert box is not None
+    assert (box[1], unescape(box[2])) == ("", question)
+    kept = await browser.post("/ticket/t-late/transfer", token="1", to="", reason="a job", misrouted="yes")
+    assert 'name="misrouted" value="yes" checked>' in kept.text, "a mistake in another field loses nothing"
+    await browser.post("/ticket/t-late/transfer", token="1", to="pr", reason="a job", misrouted="yes")
+    assert queue.calls[-1] == ("transfer", "demo", "t-late", 1, "pr", "a job", True)
+    assert f"Anna@desk · {'just now' if language == 'en' else 'gerade eben'} · {shown} a job" in text_of(
+        await browser.get("/ticket/t-late")
+    )
+    assert (await browser.get("/api/ticket/t-late")).json()["handovers"][0]["misrouted"] is True
 
 
 async def test_the_receiving_department_reads_who_handed_it_over_and_why(browser: Browser) -> None:
@@ -371,7 +403,7 @@ async def test_the_receiving_department_reads_who_handed_it_over_and_why(browser
     (step,) = (await browser.get("/api/ticket/t-late")).json()["handovers"]
     assert step == {
         "from_department": "service", "to_department": "pr", "holder": "Anna@desk", "reason": reason.strip(),
-        "at": "2026-11-24T09:00:00Z",
+        "at": "2026-11-24T09:00:00Z", "misrouted": False,
     }  # fmt: skip
     assert (await browser.get("/api/queue/pr")).json()[0]["handovers"] == [step]
 

@@ -48,8 +48,15 @@ def test_series_that_alerts_look_at_are_there_before_anything_happens() -> None:
         assert there("silofrei_retries_total", {"dependency": dependency}) is not None
 
 
+def test_the_series_of_a_shadow_model_begin_at_zero() -> None:
+    metrics.begin_shadow_series()
+    for labels in ({"active": "service", "candidate": "triage"}, {"active": "triage", "candidate": "none"}):
+        assert REGISTRY.get_sample_value("silofrei_shadow_decisions_total", labels) is not None
+
+
 def test_names_say_their_unit_and_no_label_can_come_from_data() -> None:
     closed = {"channel", "department", "outcome", "reason", "step", "topic", "partition", "dependency"}
+    closed |= {"active", "candidate"}
     for metric in vars(metrics).values():
         if isinstance(metric, MetricWrapperBase):
             (family,) = metric.describe()

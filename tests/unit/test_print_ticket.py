@@ -46,6 +46,13 @@ def test_who_handed_it_over_from_where_and_why(language: str, sales: str, gone: 
     ]
 
 
+@pytest.mark.parametrize(("language", "told"), [("en", "wrongly routed"), ("de", "falsch zugeordnet")])
+def test_a_hand_over_that_corrects_the_routing_is_told(language: str, told: str) -> None:
+    step = handed("sales", "pr", "theirs", 1).model_copy(update={"misrouted": True})
+    lines = ticket_as_text(ticket(handovers=(step,)), Config(), language, NOW).splitlines()
+    assert lines[1].endswith(f"2026-11-24 09:01 UTC · {told}")
+
+
 def test_who_resolved_it_and_the_note() -> None:
     done = ticket(
         status=TicketStatus.RESOLVED,

@@ -49,6 +49,14 @@ def test_a_record_of_the_last_version_is_still_read(line: str) -> None:
     assert json.loads(record.model_dump_json()) == example["record"]
 
 
+def test_a_transfer_of_before_misrouted_is_still_read() -> None:
+    before = {
+        "v": 1, "type": "ticket.transferred", "event_id": "t-1:3", "brand": "demo", "at": "2026-03-01T12:00:00Z",
+        "ticket_id": "t-1", "seq": 3, "department": "hr", "holder": "anna", "from_department": "pr", "reason": "x",
+    }  # fmt: skip
+    assert read_record("ticket-event", json.dumps(before)).model_dump()["misrouted"] is False
+
+
 def changed(edit: Any) -> list[str]:
     published = json_schemas()["mention"]
     current = deepcopy(published)
