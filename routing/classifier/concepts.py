@@ -1,7 +1,8 @@
 """What kind of thing a term of the lexicon is about: between single words and departments.
 
-A text that says "canceled" and "tarmac" and one that says "Ausfall" and "Gleis" share no word, but the concepts late and
-travel, so what was learned from one holds for the other. Each term has up to three, the strongest first. The order of the codes is part of the model format.
+A text that says "canceled" and "tarmac" and one that says "Ausfall" and "Gleis" share no word, but the concepts late
+and travel, so what was learned from one holds for the other. Each term has up to three, the strongest first. The order
+of the codes is part of the model format.
 """
 
 CONCEPTS = {

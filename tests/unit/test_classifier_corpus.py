@@ -6,8 +6,9 @@ from importlib.resources import files
 
 import pytest
 
+from silofrei.routing.classifier.concepts import MOST_CONCEPTS
 from silofrei.routing.classifier.corpus_rows import Row, load_corpus, near_repeats, parse_rows
-from silofrei.routing.classifier.lexicon import MAX_WORDS, compile_lexicon, read_terms
+from silofrei.routing.classifier.lexicon import MAX_WORDS, Term, compile_lexicon, read_terms
 from silofrei.schemas.names import Label, Language
 
 _NAMES = """
@@ -57,8 +58,8 @@ def named(text: str) -> list[str]:
 def test_both_languages_and_all_labels_are_there_in_number(corpus: list[Row]) -> None:
     counts = Counter((row.language, row.label) for row in corpus)
     assert set(counts) == {(language, label) for language in (Language.GERMAN, Language.ENGLISH) for label in Label}
-    assert min(counts.values()) > 300
-    assert len(corpus) >= 5800
+    assert min(counts.values()) > 1000
+    assert len(corpus) >= 20_000
 
 
 def test_secondary_departments_are_others_than_the_first(corpus: list[Row]) -> None:
@@ -120,7 +121,10 @@ def test_the_lexicon_is_in_order_and_reads_as_it_is_written() -> None:
         assert len(lines) == len(rows) + 1, "a term is there twice"
         assert list(rows) == sorted(rows)
         assert all(term == term.strip().lower() for term in rows)
-        assert all(len(hints) == len(Label) and set(hints) <= {0, 1, 2, 3} and any(hints) for hints in rows.values())
+        for term, (hints, concepts) in rows.items():
+            assert len(hints) == len(Label) and set(hints) <= {0, 1, 2, 3}, term
+            assert len(set(concepts)) == len(concepts) <= MOST_CONCEPTS, term
+            assert any(hints) or concepts, f"{term}: nothing is known of it"
     assert sum(map(len, terms.values())) > 25_000
     assert len(compile_lexicon(terms)) > 25_000
 
@@ -133,4 +137,4 @@ def test_the_lexicon_names_no_company_either() -> None:
 def test_a_term_of_too_many_words_is_refused() -> None:
     words = " ".join(["wort"] * (MAX_WORDS + 1))
     with pytest.raises(ValueError, match="has 5 words"):
-        compile_lexicon({Language.GERMAN: {words: (1, 0, 0, 0, 0)}})
+        compile_lexicon({Language.GERMAN: {words: Term((1, 0, 0, 0, 0))}})

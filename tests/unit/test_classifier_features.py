@@ -8,13 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from silofrei.routing.classifier.features import BITS, DENSE, extract
+from silofrei.routing.classifier.concepts import CONCEPTS, NUMBERS
+from silofrei.routing.classifier.features import BITS, DENSE, HINTED, RANKS, SCALE, WORD_BITS, Features, bayes, extract
 from silofrei.routing.classifier.hashing import Words, adjacent, find, hashed, ngrams
-from silofrei.routing.classifier.lexicon import LABELS, Lexicon, compile_lexicon
+from silofrei.routing.classifier.lexicon import LABELS, Lexicon, Term, compile_lexicon
 from silofrei.routing.classifier.style import STYLES, style
 from silofrei.routing.classifier.text import MAX_CHARS, Batch, batch, fold
 from silofrei.schemas.names import Label, Language
 
+LATE, DEFECT = NUMBERS["dl"], NUMBERS["df"]
 SERVICE, SALES = LABELS.index(Label.SERVICE), LABELS.index(Label.SALES)
 
 
@@ -29,15 +31,21 @@ def lexicon() -> Lexicon:
     return compile_lexicon(
         {
             Language.GERMAN: {
-                "störung": (3, 0, 0, 0, 0),
-                "ab wann": (0, 3, 0, 0, 0),
-                "ab": (0, 1, 0, 0, 0),
-                "strasse": (1, 0, 0, 0, 0),
-                "die": (0, 0, 0, 0, 0),
-                "seit 3 tagen": (3, 0, 0, 0, 0),
+                "störung": Term((3, 0, 0, 0, 0), (DEFECT,)),
+                "ab wann": Term((0, 3, 0, 0, 0)),
+                "ab": Term((0, 1, 0, 0, 0)),
+                "strasse": Term((1, 0, 0, 0, 0)),
+                "die": Term((0, 0, 0, 0, 0)),
+                "seit 3 tagen": Term((3, 0, 0, 0, 0), (LATE, DEFECT)),
+                "die bahn": Term((0, 0, 0, 3, 0)),
             },
-            Language.ENGLISH: {"die": (0, 0, 0, 0, 3), "can't log in": (3, 0, 0, 0, 0), "turing": (0, 0, 0, 3, 0)},
-        }
+            Language.ENGLISH: {
+                "die": Term((0, 0, 0, 0, 3)),
+                "can't log in": Term((3, 0, 0, 0, 0)),
+                "turing": Term((0, 0, 0, 3, 0)),
+            },
+        },
+        "bahn\nkesto",
     )
 
 
@@ -54,7 +62,8 @@ def hints(text: str, language: Language = Language.GERMAN) -> np.ndarray:
         ("Große Buße", ["grosse", "busse"]),
         ("A\u0308rger mit dem Café", ["ärger", "mit", "dem", "café"]),
         ("🚆🚆 fährt nicht", ["fährt", "nicht"]),
-        ("@DB_Info #Streik4711", ["db", "info", "streik0000"]),
+        ("@DB_Info #Streik4711", ["streik0000"]),
+        (".@kesto: rt@kesto", ["rt"]),
         ("a\ud800b", ["a", "b"]),
         (
             "siehe https://t.example/x?q=1 oder www.bahn.example, mail an info@firma.example!",
@@ -71,8 +80,8 @@ def test_words(text: str, words: list[str]) -> None:
 @given(st.text(alphabet="ab@./:\n ", max_size=14) | st.text(alphabet="wht@.s:/p ", max_size=20))
 def test_addresses_are_blanked_as_their_plain_form_says(text: str) -> None:
     # Plain, but on hostile texts it takes the third power of their length.
-    plain = re.compile(r"https?://\S+|\bwww\.\S+|\S+@\S+\.\S+")
-    blanked = plain.sub(lambda found: "\x01" + " " * (len(found[0]) - 1), text)
+    plain = re.compile(r"https?://\S+|\bwww\.\S+|\S+@\S+\.\S+|(@\w+)")
+    blanked = plain.sub(lambda found: ("@" if found[1] else "\x01") + " " * (len(found[0]) - 1), text)
     assert fold(text).text == (blanked if "://" in text or "www." in text or "@" in text else text)
 
 
@@ -180,3 +189,34 @@ def test_a_batch_without_any_word_has_features() -> None:
     features = extract(texts, Words(texts), lexicon(), np.zeros(2, dtype=np.bool_))
     assert features.dense.shape == (2, DENSE)
     assert len(features.hits.token) == 0
+
+
+def seen(*given: str) -> tuple[Batch, Features]:
+    texts = batch([fold(text).text for text in given])
+    return texts, extract(texts, Words(texts), lexicon(), np.zeros(len(given), dtype=np.bool_))
+
+
+def test_names_say_nothing() -> None:
+    texts, features = seen("die Bahn, kesto", "die Kesto", "die")
+    assert (features.words > 0).tolist() == (features.whole > 0).tolist() == [True, False, False, True, False, True]
+    shown = {"".join(map(chr, texts.codes[place : place + 3])) for place in np.flatnonzero(features.grams[0])}
+    assert shown == {" di", "die", "ie "}
+    assert features.dense[0, : len(LABELS)].tolist() == [0] * len(LABELS), "the phrase holds a name"
+    assert hints("Seilbahn").sum() == 0
+
+
+def test_concepts_count_by_their_rank_over_the_root_of_the_words() -> None:
+    _, features = seen("seit 4 tagen störung", "hallo")
+    concepts = features.dense[:, HINTED : HINTED + len(CONCEPTS)] / SCALE
+    assert concepts[0, LATE - 1] == pytest.approx(RANKS[0] / 2)
+    assert concepts[0, DEFECT - 1] == pytest.approx((RANKS[1] + RANKS[0]) / 2)
+    assert np.count_nonzero(concepts) == 2
+
+
+def test_bayes_adds_up_the_words_over_the_root_of_their_number() -> None:
+    texts, features = seen("störung störung heute die", "", "kesto")
+    table = np.zeros((1 << WORD_BITS, len(LABELS)), dtype=np.float32)
+    table[features.whole[0], SERVICE] = 3
+    found = bayes(table, texts, features)
+    assert found[0, SERVICE] == pytest.approx(2 * 3 / 2)
+    assert found.sum() == found[0, SERVICE]

@@ -104,7 +104,7 @@ def test_german_and_english_are_told_apart_on_texts_never_trained_on(classifier:
     assert right / len(held) > 0.985
 
 
-@pytest.mark.parametrize("text", ["", "   ", "😀👍", "12345", "@ # !!", "\x00", "lol", "ok"])
+@pytest.mark.parametrize("text", ["", "   ", "😀👍", "12345", "@ # !!", "\x00", "haha", "ok"])
 def test_what_says_nothing_has_no_language(classifier: LinearClassifier, text: str) -> None:
     found = classifier.classify([TextInput(text)])[0]
     assert (found.language, found.abstained) == (Language.UNDETERMINED, True)
