@@ -4,15 +4,50 @@ import argparse
 import json
 import os
 import platform
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks import throughput
+from benchmarks import claims, growth, idle, latency, readme, shapes, throughput, workers
 from benchmarks.stage import Stage, stage
 from benchmarks.systems import SYSTEMS
 
 RESULTS = Path(__file__).parent / "results.json"
-PARTS = ("throughput",)
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much is measured: the whole, or a short run that shows that it works."""
+
+    mentions: int
+    rounds: int
+    systems: tuple[str, ...]
+    quick: bool
+
+    def pick(self, whole: int, quick: int) -> int:
+        """One of the two."""
+        return quick if self.quick else whole
+
+
+def _throughput(running: Stage, size: Size) -> list[dict[str, Any]]:
+    cases = throughput.measure(
+        running, size.mentions, size.rounds, [one for one in SYSTEMS if one.name in size.systems]
+    )
+    print(throughput.table(cases))
+    return cases
+
+
+PARTS: dict[str, Callable[[Stage, Size], Any]] = {
+    "cases": _throughput,
+    "latency": lambda running, size: latency.measure(running, size.pick(15, 2)),
+    "claims": lambda running, size: claims.measure(running, size.pick(100_000, 8_000), size.pick(10, 1)),
+    "growth": lambda running, size: growth.measure(running, size.pick(1_000_000, 10_000)),
+    "shapes": lambda running, size: shapes.measure(running, size.pick(4_000, 200), size.pick(7, 1)),
+    "workers": lambda running, size: workers.measure(running, size.pick(30_000, 500), size.pick(3, 1)),
+    "idle": lambda running, size: idle.measure(running, size.pick(60, 1)),
+}
+"""What can be measured, by its name in results.json."""
 
 
 def main() -> None:
@@ -20,20 +55,32 @@ def main() -> None:
     options = argparse.ArgumentParser(prog="make bench", description=__doc__)
     options.add_argument("--only", dest="parts", nargs="+", default=PARTS, choices=PARTS, help="what to measure")
     options.add_argument("--quick", action="store_true", help="one short round, to show that it works")
-    options.add_argument("--mentions", type=int, help="mentions in each run")
+    options.add_argument("--mentions", type=int, help="mentions in each run of a system")
     options.add_argument("--rounds", type=int, help="runs of each system")
     names = [system.name for system in SYSTEMS]
     options.add_argument("--systems", nargs="+", default=names, choices=names, help="whose throughput")
     options.add_argument("--out", type=Path, default=RESULTS, help="file for the results, JSON")
+    options.add_argument("--readme", action="store_true", help="write the README's table from the results")
     chosen = options.parse_args()
-    mentions = chosen.mentions or (1_000 if chosen.quick else 20_000)
-    rounds = chosen.rounds or (1 if chosen.quick else 5)
+    size = Size(
+        mentions=chosen.mentions or (500 if chosen.quick else 20_000),
+        rounds=chosen.rounds or (1 if chosen.quick else 5),
+        systems=tuple(chosen.systems),
+        quick=chosen.quick,
+    )
     results = read(chosen.out)
     results |= {"machine": _machine(), "versions": _versions()}
-    with stage() as running:
-        for part in chosen.parts:
-            results |= _measured(part, running, mentions, rounds, chosen.systems)
-    chosen.out.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    for part in chosen.parts:
+        print(f"{part}:", flush=True)
+        # Services of its own, so that no part runs on the leavings of another.
+        with stage() as running:
+            before = os.getloadavg()[0]
+            results[part] = PARTS[part](running, size)
+        load = {"before": round(before, 2), "after": round(os.getloadavg()[0], 2)}
+        results.setdefault("runs", {})[part] = {"mentions": size.mentions, "rounds": size.rounds, "load": load}
+        chosen.out.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    if chosen.readme:
+        readme.write(results)
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -42,13 +89,6 @@ def read(path: Path) -> dict[str, Any]:
         return {}
     found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return found
-
-
-def _measured(part: str, running: Stage, mentions: int, rounds: int, systems: list[str]) -> dict[str, Any]:
-    before = os.getloadavg()[0]
-    cases = throughput.measure(running, mentions, rounds, [one for one in SYSTEMS if one.name in systems])
-    print(throughput.table(cases))
-    return {"mentions": mentions, "rounds": rounds, "load": [before, os.getloadavg()[0]], "cases": cases}
 
 
 def _machine() -> dict[str, Any]:

@@ -10,21 +10,24 @@ from silofrei.deploy.demo.feed import rows
 from silofrei.schemas.delivery import RawDelivery
 
 
-def deliveries(count: int, start: datetime, per_delivery: int = 1, first: int = 0) -> Iterator[tuple[bytes, bytes]]:
+def deliveries(
+    count: int, start: datetime, per_delivery: int = 1, first: int = 0, apart: timedelta = timedelta(milliseconds=1)
+) -> Iterator[tuple[bytes, bytes]]:
     """Key and value of the records for mentions.raw.
 
     Args:
         count: how many mentions.
-        start: when the first was published; the others follow a millisecond apart.
+        start: when the first was published.
         per_delivery: mentions in one record; the last may have fewer.
         first: number of the first, so that a later call brings no repeats.
+        apart: time from one to the next.
     """
     texts = [row.text for row in rows() if row.is_mention and row.text]
     posts = enumerate(islice(cycle(texts), count), first)
     while group := list(islice(posts, per_delivery)):
         number = group[0][0]
-        at = start + timedelta(milliseconds=number - first)
-        events = [event(one, text, start + timedelta(milliseconds=one - first)) for one, text in group]
+        at = start + apart * (number - first)
+        events = [event(one, text, start + apart * (one - first)) for one, text in group]
         yield f"{number % 5000}".encode(), delivery(f"bench-{number}", at, events).model_dump_json().encode()
 
 
@@ -53,7 +56,7 @@ def event(number: int, text: str, at: datetime) -> dict[str, Any]:
             "id": f"{9_000_000 + number}",
             "author_id": author,
             "text": text,
-            "created_at": at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "created_at": at.isoformat(timespec="microseconds").replace("+00:00", "Z"),
             "conversation_id": f"{9_000_000 + number}",
             "public_metrics": {"like_count": 1, "reply_count": 0, "retweet_count": 0, "impression_count": 20},
         },

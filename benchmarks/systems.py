@@ -12,6 +12,8 @@ from benchmarks.stage import ROOT
 OURS = "silofrei"
 _PEERS_PYTHON = ROOT / ".venv-peers" / "bin" / "python"
 
+_RELAY = ("silofrei.deploy.cli.main", "relay")
+
 
 @dataclass(frozen=True)
 class System:
@@ -23,6 +25,7 @@ class System:
         packages: whose versions stand in the results.
         elsewhere: whether it runs in the peers' environment; the others run in ours.
         weaker: what it does not guarantee, for the table; empty where it gives what Silofrei gives.
+        variables: environment variables for its processes.
         share: of the mentions of a run, for a system so slow that more would only take time.
     """
 
@@ -32,6 +35,7 @@ class System:
     elsewhere: bool = False
     weaker: str = ""
     share: float = 1.0
+    variables: tuple[tuple[str, str], ...] = ()
 
     def commands(self) -> list[Sequence[str]]:
         """The command of each process."""
@@ -54,7 +58,7 @@ class System:
 SYSTEMS = (
     System(
         OURS,
-        (("benchmarks.worker",), ("silofrei.deploy.cli.main", "relay")),
+        (("benchmarks.worker",), _RELAY),
         ("silofrei", "faust-streaming", "aiokafka"),
     ),
     System("kafka-python, one at a time", (("benchmarks.peers.kafka_python_single",),), ("kafka-python",), share=0.1),
@@ -69,6 +73,12 @@ SYSTEMS = (
         weaker="commits no offsets; an event leaves the outbox before Kafka has it",
     ),
     System("librdkafka", (("benchmarks.peers.librdkafka_batch",),), ("confluent-kafka",)),
+    System(
+        "librdkafka with our relay",
+        (("benchmarks.peers.librdkafka_batch",), _RELAY),
+        ("confluent-kafka",),
+        variables=(("BENCHMARK_EVENTS", "relay"),),
+    ),
 )
 
 

@@ -73,10 +73,11 @@ def _run(stage: Stage, system: System, feed: list[tuple[bytes, bytes]], per_deli
     part = feed[: max(1, int(len(feed) * system.share))]
     mentions = len(part) * per_delivery
     variables = {"BENCHMARK_CLASSIFIER": classifier, "BENCHMARK_PER_DELIVERY": str(per_delivery)}
+    variables |= dict(system.variables)
     with stage.fresh(f"run{next(_RUNS)}") as settings:
         fill(settings, part)
         with Processes(system.commands(), settings, variables) as processes:
-            first, began, used = _first_sign(stage, processes)
+            first, began, used = first_sign(stage, processes)
             stage.wait(mentions, processes, _PATIENCE_SECONDS)
             seconds, cpu = time.monotonic() - began, processes.cpu() - used
     # From the first sign of work on, so that nobody's start counts.
@@ -84,7 +85,8 @@ def _run(stage: Stage, system: System, feed: list[tuple[bytes, bytes]], per_deli
     return Run(worked / seconds, cpu / worked * 1e6)
 
 
-def _first_sign(stage: Stage, processes: Processes) -> tuple[int, float, float]:
+def first_sign(stage: Stage, processes: Processes) -> tuple[int, float, float]:
+    """Wait for the first mention in the queue: how many there are, when that was, and the CPU used until then."""
     end = time.monotonic() + _PATIENCE_SECONDS
     while time.monotonic() < end:
         processes.check()

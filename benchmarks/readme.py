@@ -1,0 +1,53 @@
+"""Writes the README's table from results.json, between its two marks; the words around it are for people to write."""
+
+from pathlib import Path
+from typing import Any
+
+from benchmarks.systems import OURS
+
+README = Path(__file__).parents[1] / "README.md"
+BEGIN, END = "<!-- from benchmarks/results.json -->", "<!-- end -->"
+_COLUMNS = (
+    ("one-per-delivery", "real"),
+    ("one-per-delivery", "constant"),
+    ("ten-per-delivery", "real"),
+    ("ten-per-delivery", "constant"),
+)
+
+
+def write(results: dict[str, Any], readme: Path = README) -> None:
+    """Replace what stands between the marks.
+
+    Raises:
+        ValueError: a mark is missing.
+    """
+    text = readme.read_text(encoding="utf-8")
+    before, _, rest = text.partition(BEGIN)
+    _, mark, after = rest.partition(END)
+    if not mark:
+        raise ValueError(f"{readme.name} lacks {BEGIN} or {END}")
+    readme.write_text(f"{before}{BEGIN}\n{table(results)}\n{END}{after}", encoding="utf-8")
+
+
+def table(results: dict[str, Any]) -> str:
+    """Mentions per second, how many times as fast Silofrei is, and CPU per mention, for each system and case."""
+    rows = {(row["system"], row["case"], row["classifier"]): row for row in results["cases"]}
+    lines = [
+        "| mentions/s (Silofrei is × as fast; CPU µs each) | one per delivery | one, constant classifier "
+        "| ten per delivery | ten, constant classifier |",
+        "|---|---|---|---|---|",
+    ]
+    for system in dict.fromkeys(row["system"] for row in results["cases"]):
+        cells = [_cell(rows.get((system, case, classifier), {})) for case, classifier in _COLUMNS]
+        star = " \\*" if any("weaker" in row for row in results["cases"] if row["system"] == system) else ""
+        lines.append(f"| {'**Silofrei**' if system == OURS else system}{star} | {' | '.join(cells)} |")
+    weaker = {row["system"]: row["weaker"] for row in results["cases"] if "weaker" in row}
+    return "\n".join([*lines, *(f"\n\\* {name}: {what}." for name, what in weaker.items())])
+
+
+def _cell(row: dict[str, Any]) -> str:
+    if "mentions_per_s" not in row:
+        return str(row.get("missing", "not measured"))
+    speed, cpu = round(row["mentions_per_s"]["median"]), round(row["cpu_us_per_mention"]["median"])
+    ratio = row["ratio"].get(OURS)
+    return f"{speed:,} ({cpu} µs)" if ratio is None else f"{speed:,} ({1 / ratio:.2f} ×; {cpu} µs)"
