@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import claims, growth, idle, latency, readme, shapes, throughput, workers
+from benchmarks.neighbours import Neighbours, wait_for_quiet
 from benchmarks.stage import Stage, stage
 from benchmarks.systems import SYSTEMS
 
@@ -24,6 +25,7 @@ class Size:
     rounds: int
     systems: tuple[str, ...]
     quick: bool
+    patience: float
 
     def pick(self, whole: int, quick: int) -> int:
         """One of the two."""
@@ -32,7 +34,7 @@ class Size:
 
 def _throughput(running: Stage, size: Size) -> list[dict[str, Any]]:
     cases = throughput.measure(
-        running, size.mentions, size.rounds, [one for one in SYSTEMS if one.name in size.systems]
+        running, size.mentions, size.rounds, [one for one in SYSTEMS if one.name in size.systems], size.patience
     )
     print(throughput.table(cases))
     return cases
@@ -60,6 +62,7 @@ def main() -> None:
     names = [system.name for system in SYSTEMS]
     options.add_argument("--systems", nargs="+", default=names, choices=names, help="whose throughput")
     options.add_argument("--out", type=Path, default=RESULTS, help="file for the results, JSON")
+    options.add_argument("--patience", type=float, default=0, help="longest wait for a quiet machine, each, seconds")
     options.add_argument("--readme", action="store_true", help="write the README's table from the results")
     chosen = options.parse_args()
     size = Size(
@@ -67,17 +70,26 @@ def main() -> None:
         rounds=chosen.rounds or (1 if chosen.quick else 5),
         systems=tuple(chosen.systems),
         quick=chosen.quick,
+        patience=chosen.patience,
     )
     results = read(chosen.out)
     results |= {"machine": _machine(), "versions": _versions()}
     for part in chosen.parts:
         print(f"{part}:", flush=True)
         # Services of its own, so that no part runs on the leavings of another.
+        wait_for_quiet(size.patience)
         with stage() as running:
+            neighbours = Neighbours()
             before = os.getloadavg()[0]
             results[part] = PARTS[part](running, size)
+            others = round(neighbours.cores(), 2)
         load = {"before": round(before, 2), "after": round(os.getloadavg()[0], 2)}
-        results.setdefault("runs", {})[part] = {"mentions": size.mentions, "rounds": size.rounds, "load": load}
+        results.setdefault("runs", {})[part] = {
+            "mentions": size.mentions,
+            "rounds": size.rounds,
+            "load": load,
+            "others_cores": others,
+        }
         chosen.out.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
     if chosen.readme:
         readme.write(results)

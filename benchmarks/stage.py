@@ -170,7 +170,7 @@ class Processes:
 
     def cpu_each(self) -> list[float]:
         """Seconds of CPU that each process with its children has used (proc(5): user and system, in ticks)."""
-        return [sum(cpu_seconds(one) for one in _family(process.pid)) for process in self._running]
+        return [sum(cpu_seconds(one) for one in family(process.pid)) for process in self._running]
 
     def cpu(self) -> float:
         """Seconds of CPU that all of them have used."""
@@ -187,9 +187,14 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def _family(pid: int) -> list[int]:
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="utf-8").split()
-    return [pid, *(one for child in children for one in _family(int(child)))]
+def family(pid: int) -> list[int]:
+    """The process and all that it started, as far as they still run."""
+    children = [
+        child
+        for task in Path(f"/proc/{pid}/task").iterdir()
+        for child in (task / "children").read_text(encoding="utf-8").split()
+    ]
+    return [pid, *(one for child in children for one in family(int(child)))]
 
 
 def _resident_bytes(pid: int) -> int:

@@ -15,6 +15,7 @@ from typing import Any
 
 from benchmarks.constant import CONSTANT, REAL
 from benchmarks.feed import deliveries
+from benchmarks.neighbours import Neighbours, wait_for_quiet
 from benchmarks.stage import Overdue, Processes, Stage, fill
 from benchmarks.systems import OURS, SYSTEMS, System
 
@@ -27,13 +28,16 @@ _RUNS = count()
 
 @dataclass(frozen=True)
 class Run:
-    """One run of one system; CPU counts all of its processes, without broker and Redis."""
+    """One run of one system; CPU counts all of its processes, without broker and Redis; others are not of this run."""
 
     mentions_per_s: float
     cpu_us_per_mention: float
+    others_cores: float
 
 
-def measure(stage: Stage, mentions: int, rounds: int, systems: Sequence[System] = SYSTEMS) -> list[dict[str, Any]]:
+def measure(
+    stage: Stage, mentions: int, rounds: int, systems: Sequence[System] = SYSTEMS, patience: float = 0
+) -> list[dict[str, Any]]:
     """The rows of results.json.
 
     Args:
@@ -41,6 +45,7 @@ def measure(stage: Stage, mentions: int, rounds: int, systems: Sequence[System] 
         mentions: in each run.
         rounds: runs of each system in each case.
         systems: what to measure.
+        patience: longest wait for a quiet machine before each run, seconds.
     """
     rows = []
     for case in CASES:
@@ -55,34 +60,40 @@ def measure(stage: Stage, mentions: int, rounds: int, systems: Sequence[System] 
                     if system in failed:
                         continue
                     try:
-                        run = _run(stage, system, feed, CASES[case], classifier)
+                        run = _run(stage, system, feed, CASES[case], classifier, patience)
                     except Overdue as error:
                         failed[system] = str(error)
                         continue
                     found[system].append(run)
                     print(
                         f"  {case}, {classifier}, round {number + 1}: {system.name:<28}"
-                        f"{run.mentions_per_s:>8.0f} mentions/s {run.cpu_us_per_mention:>6.0f} us of CPU each",
+                        f"{run.mentions_per_s:>8.0f} mentions/s {run.cpu_us_per_mention:>6.0f} us of CPU each, "
+                        f"others {run.others_cores:.1f} cores",
                         flush=True,
                     )
             rows += _rows(case, classifier, found, failed)
     return rows
 
 
-def _run(stage: Stage, system: System, feed: list[tuple[bytes, bytes]], per_delivery: int, classifier: str) -> Run:
+def _run(
+    stage: Stage, system: System, feed: list[tuple[bytes, bytes]], per_delivery: int, classifier: str, patience: float
+) -> Run:
     part = feed[: max(1, int(len(feed) * system.share))]
     mentions = len(part) * per_delivery
     variables = {"BENCHMARK_CLASSIFIER": classifier, "BENCHMARK_PER_DELIVERY": str(per_delivery)}
     variables |= dict(system.variables)
     with stage.fresh(f"run{next(_RUNS)}") as settings:
         fill(settings, part)
+        wait_for_quiet(patience)
         with Processes(system.commands(), settings, variables) as processes:
             first, began, used = first_sign(stage, processes)
+            neighbours = Neighbours()
             stage.wait(mentions, processes, _PATIENCE_SECONDS)
             seconds, cpu = time.monotonic() - began, processes.cpu() - used
+            others = neighbours.cores()
     # From the first sign of work on, so that nobody's start counts.
     worked = mentions - first
-    return Run(worked / seconds, cpu / worked * 1e6)
+    return Run(worked / seconds, cpu / worked * 1e6, others)
 
 
 def first_sign(stage: Stage, processes: Processes) -> tuple[int, float, float]:
@@ -111,6 +122,7 @@ def _rows(
         if runs:
             row["mentions_per_s"] = spread([run.mentions_per_s for run in runs])
             row["cpu_us_per_mention"] = spread([run.cpu_us_per_mention for run in runs])
+            row["others_cores"] = spread([run.others_cores for run in runs])
             row["ratio"] = {name: round(rates[system.name] / rate, 2) for name, rate in rates.items()}
             row["ratio"].pop(system.name)
         rows.append(row)

@@ -7,7 +7,6 @@ then `busy` is near 1 for both, and the CPU per mention tells what a larger mach
 import time
 from contextlib import suppress
 from datetime import UTC, datetime
-from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -15,6 +14,7 @@ from kafka.errors import KafkaError
 
 from benchmarks.constant import CONSTANT, REAL
 from benchmarks.feed import deliveries
+from benchmarks.neighbours import busy_seconds, busy_share
 from benchmarks.stage import Overdue, Processes, Stage, fill
 from benchmarks.systems import OURS, SYSTEMS, System
 from benchmarks.throughput import first_sign
@@ -69,13 +69,13 @@ def _run(
             fill(settings, feed)
             done, began, used = first_sign(stage, first)
             used += others.cpu()
-            busy = _busy()
+            busy = busy_seconds()
             stage.wait(len(feed), first, _PATIENCE_SECONDS)
             seconds = time.monotonic() - began
             cpu = first.cpu() + others.cpu() - used
-            after = _busy()
+            share = busy_share(busy, seconds)
     worked = len(feed) - done
-    return worked / seconds, cpu / worked * 1e6, (after[0] - busy[0]) / (after[1] - busy[1])
+    return worked / seconds, cpu / worked * 1e6, share
 
 
 def _joined(workers: int, settings: Settings) -> None:
@@ -91,9 +91,3 @@ def _joined(workers: int, settings: Settings) -> None:
                     return
             time.sleep(0.2)
     raise Overdue(f"{workers} workers did not join within {_PATIENCE_SECONDS:.0f} s")
-
-
-def _busy() -> tuple[float, float]:
-    """Ticks of all cores that were not idle, and all ticks (proc(5): the first line of /proc/stat)."""
-    numbers = [int(part) for part in Path("/proc/stat").read_text(encoding="utf-8").splitlines()[0].split()[1:]]
-    return sum(numbers) - numbers[3] - numbers[4], sum(numbers)

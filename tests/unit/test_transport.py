@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.errors import IllegalStateError
+from faust import types
 
 from silofrei.streams.fetches import Fetch
 from silofrei.streams.transport import BatchConsumer, BatchTransport
@@ -225,16 +226,17 @@ async def test_a_fetch_enters_the_ledger_as_it_leaves_the_client(consumer):
 
 
 async def test_a_full_buffer_holds_the_fetches_back_until_there_is_room_and_no_longer(consumer, monkeypatch):
-    async def fetched(active_partitions, timeout):
+    async def fetched(active_partitions, **_):
         return {tp: [] for tp in active_partitions}
 
+    own = types.TP(*TP)
     monkeypatch.setattr(consumer, "_getmany", fetched)
-    consumer._set_active_tps({TP})
-    consumer.on_buffer_full(TP)
+    consumer._set_active_tps({own})
+    consumer.on_buffer_full(own)
     waiting = asyncio.create_task(consumer._wait_next_records(30))
     await asyncio.sleep(0.02)
     assert not waiting.done()
-    consumer.on_buffer_drop(TP)
+    consumer.on_buffer_drop(own)
     records, active = await asyncio.wait_for(waiting, 0.5)
-    assert active == {TP}
-    assert records == {TP: []}
+    assert active == {own}
+    assert records == {own: []}
