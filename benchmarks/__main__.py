@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks import claims, growth, idle, latency, readme, shapes, throughput, workers
+from benchmarks import claims, growth, idle, latency, readme, shapes, storage, throughput, workers
 from benchmarks.neighbours import Neighbours, wait_for_quiet
 from benchmarks.stage import Stage, stage
 from benchmarks.systems import SYSTEMS
@@ -47,6 +47,7 @@ PARTS: dict[str, Callable[[Stage, Size], Any]] = {
     "growth": lambda running, size: growth.measure(running, size.pick(1_000_000, 10_000)),
     "shapes": lambda running, size: shapes.measure(running, size.pick(4_000, 200), size.pick(7, 1)),
     "workers": lambda running, size: workers.measure(running, size.pick(30_000, 500), size.pick(3, 1)),
+    "storage": lambda running, size: storage.measure(running, size.pick(100_000, 500)),
     "idle": lambda running, size: idle.measure(running, size.pick(60, 1)),
 }
 """What can be measured, by its name in results.json."""

@@ -45,10 +45,12 @@ class Stage:
     Attributes:
         settings: those of every process that works on them.
         client: of the Valkey.
+        records: folder in which the Kafka keeps its records.
     """
 
     settings: Settings
     client: redis.Redis
+    records: Path
 
     @contextmanager
     def fresh(self, name: str, config: Config | None = None) -> Iterator[Settings]:
@@ -100,7 +102,7 @@ def stage() -> Iterator[Stage]:
             server.start()
             settings = load_settings(kafka=kafka.bootstrap, redis=server.url, data=Path(folder), metrics_port=0)
             with redis.Redis.from_url(server.url) as client:
-                yield Stage(settings, client)
+                yield Stage(settings, client, kafka.data / "records")
         finally:
             server.stop()
             kafka.stop()
