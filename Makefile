@@ -27,7 +27,7 @@ unit: $(VENV)/dev ## The fast tests alone
 lint: $(VENV)/dev build/tree ## ruff, mypy --strict and import-linter
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy $(foreach package,$(PACKAGES),-p silofrei.$(package))
+	@$(BIN)/mypy $(foreach package,$(PACKAGES),-p silofrei.$(package)) -p benchmarks
 	@$(BIN)/lint-imports
 
 format: $(VENV)/dev ## Put the code into the house form

@@ -154,7 +154,7 @@ def _read(settings: Settings, count: int) -> list[Mention]:
     try:
         while len(found) < count and time.monotonic() < end:
             for message in consumer.consume(1_000, timeout=0.2):
-                event = from_json(message.value())
+                event = from_json(message.value() or b"")
                 mention = event["mention"]
                 found[mention["id"]] = Mention(_seconds(mention["created_at"]), _seconds(event["at"]))
     finally:

@@ -60,9 +60,9 @@ async def _resolve(settings: Settings, count: int) -> int:
     try:
         for done in range(count):
             ticket = await queue.claim(BRAND, "service", "bench")
-            if ticket is None or ticket.claim is None:
+            if ticket is None or ticket.lease is None:
                 return done
-            await queue.resolve(BRAND, ticket.ticket_id, ticket.claim.token, Outcome.ANSWERED, "Sent a new part.")
+            await queue.resolve(BRAND, ticket.id, ticket.lease.token, Outcome.ANSWERED, "Sent a new part.")
         return count
     finally:
         await queue.close()

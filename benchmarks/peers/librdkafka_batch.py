@@ -48,7 +48,7 @@ def main() -> None:
 def _delivery(message: Message) -> Delivery:
     if message.error() is not None:
         raise KafkaException(message.error())
-    return Delivery(message.topic(), message.partition(), message.offset(), message.value())
+    return Delivery(message.topic() or "", message.partition() or 0, message.offset() or 0, message.value())
 
 
 if __name__ == "__main__":

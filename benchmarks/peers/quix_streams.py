@@ -8,7 +8,7 @@ from quixstreams.sinks.base import BaseSink
 from benchmarks.peers.work import BlockingWork, Delivery, batch_records
 
 
-class QueueSink(BaseSink):
+class QueueSink(BaseSink):  # type: ignore[misc]  # untyped where the peers' environment is another one
     """Brings what was collected since the last checkpoint to the queue, and its events to Kafka."""
 
     def __init__(self, work: BlockingWork, application: Application) -> None:
