@@ -1,11 +1,13 @@
-"""Writes the README's table from results.json, between its two marks; the words around it are for people to write."""
+"""Writes the README's table and plot from results.json; the words around them are for people to write."""
 
 from pathlib import Path
 from typing import Any
 
+from benchmarks.plot import svg
 from benchmarks.systems import OURS
 
 README = Path(__file__).parents[1] / "README.md"
+PLOT = "docs/throughput.svg"
 BEGIN, END = "<!-- from benchmarks/results.json -->", "<!-- end -->"
 _COLUMNS = (
     ("one-per-delivery", "real"),
@@ -16,7 +18,7 @@ _COLUMNS = (
 
 
 def write(results: dict[str, Any], readme: Path = README) -> None:
-    """Replace what stands between the marks.
+    """Replace what stands between the marks, and the plot beside it.
 
     Raises:
         ValueError: a mark is missing.
@@ -26,7 +28,13 @@ def write(results: dict[str, Any], readme: Path = README) -> None:
     _, mark, after = rest.partition(END)
     if not mark:
         raise ValueError(f"{readme.name} lacks {BEGIN} or {END}")
-    readme.write_text(f"{before}{BEGIN}\n{table(results)}\n{END}{after}", encoding="utf-8")
+    plot = readme.parent / PLOT
+    plot.parent.mkdir(exist_ok=True)
+    plot.write_text(svg(results), encoding="utf-8")
+    readme.write_text(
+        f"{before}{BEGIN}\n{table(results)}\n\n![Mentions per second of each system]({PLOT})\n{END}{after}",
+        encoding="utf-8",
+    )
 
 
 def table(results: dict[str, Any]) -> str:

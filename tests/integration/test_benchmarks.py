@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -71,5 +72,6 @@ def test_the_readme_has_a_place_for_the_table_and_the_table_every_system(results
     copy.write_text((ROOT / "README.md").read_text(encoding="utf-8"), encoding="utf-8")
     readme.write(results, copy)
     text = copy.read_text(encoding="utf-8")
+    assert ElementTree.parse(tmp_path / readme.PLOT).getroot().tag.endswith("svg")  # noqa: S314  # we wrote it
     assert all(f"| {system}" in text or f"**{system.capitalize()}**" in text for system in SYSTEMS)
     assert text.count(readme.BEGIN) == text.count(readme.END) == 1
