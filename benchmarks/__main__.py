@@ -45,10 +45,10 @@ PARTS: dict[str, Callable[[Stage, Size], Any]] = {
     "latency": lambda running, size: latency.measure(running, size.pick(15, 2)),
     "claims": lambda running, size: claims.measure(running, size.pick(100_000, 8_000), size.pick(10, 1)),
     "growth": lambda running, size: growth.measure(running, size.pick(1_000_000, 10_000)),
-    "shapes": lambda running, size: shapes.measure(running, size.pick(4_000, 200), size.pick(7, 1)),
+    "shapes": lambda running, size: shapes.measure(running, size.pick(4_000, 200), size.pick(5, 1)),
     "workers": lambda running, size: workers.measure(running, size.pick(30_000, 500), size.pick(3, 1)),
     "storage": lambda running, size: storage.measure(running, size.pick(100_000, 500)),
-    "idle": lambda running, size: idle.measure(running, size.pick(60, 1)),
+    "idle": lambda running, size: idle.measure(running, size.pick(30, 1)),
 }
 """What can be measured, by its name in results.json."""
 

@@ -20,7 +20,6 @@ from silofrei.routing.policy import Policy
 from silofrei.routing.queue import Effect, TicketQueue
 from silofrei.schemas.config import Config
 from silofrei.schemas.mention import MentionDeleted
-from silofrei.schemas.settings import Settings
 from silofrei.streams.parsing import parse_all
 
 CLIENTS = 50
@@ -36,12 +35,12 @@ def measure(stage: Stage, tickets: int, seconds: float) -> dict[str, Any]:
         tickets: open when the claims begin.
         seconds: how long each pace lasts.
     """
-    with stage.fresh("claims") as settings:
-        return asyncio.run(_measure(stage, settings, tickets, seconds))
+    stage.empty_queue()
+    return asyncio.run(_measure(stage, tickets, seconds))
 
 
-async def _measure(stage: Stage, settings: Settings, tickets: int, seconds: float) -> dict[str, Any]:
-    queue = TicketQueue.connect(settings)
+async def _measure(stage: Stage, tickets: int, seconds: float) -> dict[str, Any]:
+    queue = TicketQueue.connect(stage.settings)
     try:
         await open_tickets(queue, tickets)
         stage.client.delete(OUTBOX)

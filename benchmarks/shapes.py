@@ -81,8 +81,8 @@ def measure(stage: Stage, mentions: int, rounds: int) -> dict[str, Any]:
     ]
     for number in range(rounds + 1):
         for name, config in configurations.items():
-            with stage.fresh(f"shapes{number}", config) as settings:
-                costs = asyncio.run(_costs(settings, config, classifier, records, server))
+            stage.empty_queue()
+            costs = asyncio.run(_costs(stage.settings, config, classifier, records, server))
             assert stage.client.xlen(OUTBOX) == mentions
             if number:  # the first round only warms up
                 found[name].append(costs)

@@ -58,14 +58,18 @@ class Stage:
         settings = self.settings.model_copy(update={"topic_prefix": f"{name}."})
         config = config or Config()
         provision(settings, config)
-        self.client.flushall()
-        # What `silofrei up` does for a new system: without an epoch the queue takes nothing.
-        self.client.set(keys.epoch(BRAND), "bench")
+        self.empty_queue()
         try:
             yield settings
         finally:
             with admin_client(settings) as admin:
                 admin.delete_topics([topic.name for topic in plan(settings, config)])
+
+    def empty_queue(self) -> None:
+        """A Valkey without tickets, that takes some."""
+        self.client.flushall()
+        # What `silofrei up` does for a new system: without an epoch the queue takes nothing.
+        self.client.set(keys.epoch(BRAND), "bench")
 
     def applied(self) -> tuple[int, int]:
         """Mentions that were brought to the queue so far, and events that are not yet in Kafka."""
