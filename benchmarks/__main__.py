@@ -85,12 +85,9 @@ def main() -> None:
             results[part] = PARTS[part](running, size)
             others = round(neighbours.cores(), 2)
         load = {"before": round(before, 2), "after": round(os.getloadavg()[0], 2)}
-        results.setdefault("runs", {})[part] = {
-            "mentions": size.mentions,
-            "rounds": size.rounds,
-            "load": load,
-            "others_cores": others,
-        }
+        results.setdefault("runs", {})[part] = {"load": load, "others_cores": others}
+        if part == "cases":
+            results["runs"][part] |= {"mentions": size.mentions, "rounds": size.rounds}
         chosen.out.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
     if chosen.readme:
         readme.write(results)

@@ -54,6 +54,7 @@ class Site:
         remembered_days: how long a ticket stays in Redis: until it is resolved, and its tombstone.
         raw_days: how long deliveries and feeds stay in Kafka.
         copies: replicas of each Kafka topic.
+        primary_bytes: most memory of one Redis: more takes too long to copy and to load.
     """
 
     mentions_per_day: float
@@ -63,6 +64,7 @@ class Site:
     remembered_days: float = 33.0
     raw_days: float = 7.0
     copies: int = 3
+    primary_bytes: float = 64e9
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ class Needs:
         workers: worker processes, a core each.
         partitions: of `mentions.raw`, twice the workers, so that there is room to grow.
         relays: shards of brands, each with a relay of its own.
-        redis_shards: primaries, each a core.
+        redis_shards: primaries, each with a core and at most `primary_bytes`.
         redis_bytes: memory of all of them, without replicas.
         kafka_bytes: disk of all brokers for deliveries and feeds.
         events_bytes_per_year: disk of all brokers that `tickets.events` grows by.
@@ -132,14 +134,16 @@ def needs(site: Site, costs: Measured) -> Needs:
     events = costs.event_bytes + site.work_events * costs.work_event_bytes
     kept = site.mentions_per_day * site.raw_days * (costs.raw_bytes + events / 2) * site.copies
     work_us = costs.relay_us * (1 + site.work_events)
+    memory = redis_bytes(costs, site.mentions_per_day * site.remembered_days)
+    redis_us = costs.redis_us * (1 + site.work_events)
     return Needs(
         mentions_per_s=average,
         peak_per_s=peak,
         workers=workers,
         partitions=max(4, 2 * workers),
         relays=math.ceil(peak * work_us / 1e6 / site.busy),
-        redis_shards=math.ceil(peak * (costs.redis_us + site.work_events * costs.redis_us) / 1e6 / site.busy),
-        redis_bytes=redis_bytes(costs, site.mentions_per_day * site.remembered_days),
+        redis_shards=max(math.ceil(peak * redis_us / 1e6 / site.busy), math.ceil(memory / site.primary_bytes)),
+        redis_bytes=memory,
         kafka_bytes=kept,
         events_bytes_per_year=site.mentions_per_day * _YEAR_DAYS * events / 2 * site.copies,
         parquet_bytes_per_year=site.mentions_per_day * _YEAR_DAYS * (1 + site.work_events) * costs.parquet_bytes,
