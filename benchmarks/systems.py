@@ -61,7 +61,7 @@ SYSTEMS = (
         (("benchmarks.worker",), _RELAY),
         ("silofrei", "faust-streaming", "aiokafka"),
     ),
-    System("kafka-python, one at a time", (("benchmarks.peers.kafka_python_single",),), ("kafka-python",), share=0.1),
+    System("kafka-python, one at a time", (("benchmarks.peers.kafka_python_single",),), ("kafka-python",), share=0.05),
     System("kafka-python", (("benchmarks.peers.kafka_python_batch",),), ("kafka-python",)),
     System("aiokafka", (("benchmarks.peers.aiokafka_batch",),), ("aiokafka",)),
     System("quix-streams", (("benchmarks.peers.quix_streams",),), ("quixstreams", "confluent-kafka"), elsewhere=True),
