@@ -119,17 +119,22 @@ class Line:
 
     async def _bring(self, taken: Sequence[_Waiting], before: asyncio.Task[None] | None, sent: asyncio.Event) -> None:
         try:
-            for fetch in await self._follow([one.fetch for one in taken], before, sent):
+            done = await self._follow([one.fetch for one in taken], before, sent)
+            sent.set()
+            if before is not None:
+                # Hauls end in their order, also one of which nothing was left to bring.
+                await asyncio.wait((before,))
+            for fetch in done:
                 self._settle(fetch)
                 BATCH_SECONDS.observe(time.monotonic() - fetch.taken_at)
             for one in taken:
                 # Also of those that were let go: it ends the waiting for them and moves no commit.
                 await one.ended()
-        finally:
-            if before is not None and not before.done():
+        except asyncio.CancelledError:
+            if before is not None:
                 before.cancel()
                 await asyncio.gather(before, return_exceptions=True)
-            sent.set()
+            raise
 
     async def _follow(
         self, fetches: Sequence[Fetch], before: asyncio.Task[None] | None, sent: asyncio.Event

@@ -186,6 +186,24 @@ async def test_a_fetch_that_was_halted_before_its_turn_is_not_routed(stage):
     assert stage.settled == []
 
 
+async def test_a_haul_of_which_nothing_is_left_leaves_the_one_before_it_alone(stage):
+    stage.router.may_end.clear()
+    stage.run()
+    await stage.add(fetch_of(0))
+    await asyncio.sleep(0.01)
+    halted = fetch_of(1)
+    halted.stop()
+    await stage.add(halted)
+    await asyncio.sleep(0.01)
+    await stage.add(fetch_of(2))
+    await asyncio.sleep(0.01)
+    assert stage.ended == []
+    stage.router.may_end.set()
+    await stage.all_ended(3)
+    assert stage.ended == [0, 1, 2]
+    assert stage.settled == [0, 2]
+
+
 async def test_the_end_of_the_line_ends_what_is_under_way(stage):
     stage.router.may_end.clear()
     stage.run()
