@@ -45,17 +45,17 @@ def table(results: dict[str, Any]) -> str:
         "| ten per delivery | ten, constant classifier |",
         "|---|---|---|---|---|",
     ]
+    ours = {case: rows.get((OURS, *case), {}).get("ratio", {}) for case in _COLUMNS}
     for system in dict.fromkeys(row["system"] for row in results["cases"]):
-        cells = [_cell(rows.get((system, case, classifier), {})) for case, classifier in _COLUMNS]
+        cells = [_cell(rows.get((system, *case), {}), ours[case].get(system)) for case in _COLUMNS]
         star = " \\*" if any("weaker" in row for row in results["cases"] if row["system"] == system) else ""
         lines.append(f"| {'**Silofrei**' if system == OURS else system}{star} | {' | '.join(cells)} |")
     weaker = {row["system"]: row["weaker"] for row in results["cases"] if "weaker" in row}
     return "\n".join([*lines, *(f"\n\\* {name}: {what}." for name, what in weaker.items())])
 
 
-def _cell(row: dict[str, Any]) -> str:
+def _cell(row: dict[str, Any], ratio: float | None) -> str:
     if "mentions_per_s" not in row:
         return str(row.get("missing", "not measured"))
     speed, cpu = round(row["mentions_per_s"]["median"]), round(row["cpu_us_per_mention"]["median"])
-    ratio = row["ratio"].get(OURS)
-    return f"{speed:,} ({cpu} µs)" if ratio is None else f"{speed:,} ({1 / ratio:.2f} ×; {cpu} µs)"
+    return f"{speed:,} ({cpu:,} µs)" if ratio is None else f"{speed:,} ({ratio:.2f} ×; {cpu:,} µs)"

@@ -143,17 +143,17 @@ def table(rows: list[dict[str, Any]]) -> str:
             f"{f'{case}, {classifier} classifier':<42}{'mentions/s':>12}{'(min-max)':>16}{'CPU us each':>13}"
             f"{'silofrei is':>13}",
         ]
-        for row in rows:
-            if (row["case"], row["classifier"]) != (case, classifier):
-                continue
+        own = [row for row in rows if (row["case"], row["classifier"]) == (case, classifier)]
+        ours: dict[str, float] = next((row.get("ratio", {}) for row in own if row["system"] == OURS), {})
+        for row in own:
             if "mentions_per_s" not in row:
                 lines.append(f"{row['system']:<42}{row.get('missing', 'not measured')}")
                 continue
-            speed, ratio = row["mentions_per_s"], row["ratio"].get(OURS)
+            speed, ratio = row["mentions_per_s"], ours.get(row["system"])
             name = row["system"] + (" *" if "weaker" in row else "")
             lines.append(
                 f"{name:<42}{speed['median']:>12.0f}{speed['min']:>9.0f}-{speed['max']:<6.0f}"
-                f"{row['cpu_us_per_mention']['median']:>13.0f}" + (f"{1 / ratio:>11.2f} x" if ratio else "")
+                f"{row['cpu_us_per_mention']['median']:>13.0f}" + (f"{ratio:>11.2f} x" if ratio else "")
             )
     weaker = {row["system"]: row["weaker"] for row in rows if "weaker" in row}
     return "\n".join([*lines, "", *(f"* {name}: {what}" for name, what in weaker.items())])
