@@ -51,31 +51,34 @@ PARTS: dict[str, Callable[[Stage, Size], Any]] = {
     "idle": lambda running, size: idle.measure(running, size.pick(30, 1)),
 }
 """What can be measured, by its name in results.json."""
+QUICK_PARTS = ("cases", "claims", "storage")
+"""What the short form shows to work, within three minutes."""
 
 
 def main() -> None:
     """Measure, print and write."""
     options = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    options.add_argument("--only", dest="parts", nargs="+", default=PARTS, choices=PARTS, help="what to measure")
+    options.add_argument("--only", dest="parts", nargs="+", choices=PARTS, help="what to measure; all by default")
     options.add_argument("--quick", action="store_true", help="one short round, to show that it works")
     options.add_argument("--mentions", type=int, help="mentions in each run of a system")
     options.add_argument("--rounds", type=int, help="runs of each system")
     names = [system.name for system in SYSTEMS]
     options.add_argument("--systems", nargs="+", default=names, choices=names, help="whose throughput")
-    options.add_argument("--out", type=Path, default=RESULTS, help="file for the results, JSON")
+    options.add_argument("--out", type=Path, help="file for the results; benchmarks/results.json, or with --quick none")
     options.add_argument("--patience", type=float, default=0, help="longest wait for a quiet machine, each, seconds")
     options.add_argument("--readme", action="store_true", help="write the README's table from the results")
     chosen = options.parse_args()
     size = Size(
-        mentions=chosen.mentions or (500 if chosen.quick else 20_000),
+        mentions=chosen.mentions or (1_000 if chosen.quick else 20_000),
         rounds=chosen.rounds or (1 if chosen.quick else 5),
         systems=tuple(chosen.systems),
         quick=chosen.quick,
         patience=chosen.patience,
     )
-    results = read(chosen.out)
+    out: Path | None = chosen.out or (None if chosen.quick else RESULTS)
+    results = read(out) if out else {}
     results |= {"machine": _machine(), "versions": _versions()}
-    for part in chosen.parts:
+    for part in chosen.parts or (QUICK_PARTS if chosen.quick else PARTS):
         print(f"{part}:", flush=True)
         # Services of its own, so that no part runs on the leavings of another.
         wait_for_quiet(size.patience)
@@ -88,7 +91,8 @@ def main() -> None:
         results.setdefault("runs", {})[part] = {"load": load, "others_cores": others}
         if part == "cases":
             results["runs"][part] |= {"mentions": size.mentions, "rounds": size.rounds}
-        chosen.out.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+        if out:
+            out.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
     if chosen.readme:
         readme.write(results)
 

@@ -92,7 +92,7 @@ def _run(
             seconds, cpu = time.monotonic() - began, processes.cpu() - used
             others = neighbours.cores()
     # From the first sign of work on, so that nobody's start counts.
-    worked = mentions - first
+    worked = max(mentions - first, 1)
     return Run(worked / seconds, cpu / worked * 1e6, others)
 
 
