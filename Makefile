@@ -3,13 +3,14 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PEERS := .venv-peers
 PACKAGES := schemas routing streams desk deploy
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes
 ARGS ?=
 # The tests of real services wait more than they work, so three run at a time, each with services of its own.
 SPREAD ?= -n 3 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help demo test unit lint format bench lock services clean
+.PHONY: help demo test unit lint format bench peers lock services clean
 
 help: ## What can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -26,15 +27,17 @@ unit: $(VENV)/dev ## The fast tests alone
 lint: $(VENV)/dev build/tree ## ruff, mypy --strict and import-linter
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy $(foreach package,$(PACKAGES),-p silofrei.$(package))
+	@$(BIN)/mypy $(foreach package,$(PACKAGES),-p silofrei.$(package)) -p benchmarks
 	@$(BIN)/lint-imports
 
 format: $(VENV)/dev ## Put the code into the house form
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-bench: $(VENV)/dev ## Mentions per second beside the peers (ARGS=--quick for a short run)
-	@$(BIN)/python -m benchmarks.throughput $(ARGS)
+bench: $(VENV)/dev peers ## Measure beside the peers (ARGS=--quick: short; ARGS=--help: the rest)
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+peers: $(PEERS)/made ## The environment of the benchmark's peers
 
 services: $(VENV)/dev ## Chromium, Prometheus and a real Kafka for the tests
 	@./tests/install-services.sh $(BIN)
@@ -43,7 +46,7 @@ lock: $(VENV)/dev ## Pin the newest allowed versions, with hashes and without ad
 	@./requirements/lock.sh $(BIN)
 
 clean: ## Remove the environment, caches and local data
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache silofrei-data screenshots
+	rm -rf $(VENV) $(PEERS) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache silofrei-data screenshots
 
 $(VENV)/pip: requirements/build.txt
 	@echo "Creating the environment in $(VENV) ..."
@@ -65,6 +68,14 @@ $(VENV)/dev: requirements/dev.txt $(VENV)/demo
 	@echo "Installing the developers' packages ..."
 	@$(PIP) -r requirements/dev.txt
 	@touch $@
+
+# Without Quix Streams and Bytewax the benchmark goes on and says so.
+$(PEERS)/made: benchmarks/peers/requirements.txt pyproject.toml
+	@echo "Installing the benchmark's peers in $(PEERS) ..."
+	@$(PYTHON) -m venv $(PEERS)
+	@{ $(PEERS)/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes --no-deps -r $< \
+	  && $(PEERS)/bin/python -m pip --disable-pip-version-check install --quiet --no-deps --no-build-isolation -e . \
+	  && touch $@; } || echo "They cannot be installed here; the benchmark leaves them out" >&2
 
 build/tree:
 	@mkdir -p build/tree/silofrei

@@ -1,179 +1,159 @@
-"""Mentions per second from the topic to the queue: Silofrei's worker beside plain loops that do the same work.
+"""Mentions per second from the topic to the queue and on to Kafka: Silofrei beside what a user would pick instead.
 
-One broker, one Redis and one feed for all; the systems take turns over several rounds. What is measured is the same
-for all and lies outside of them: the growth of the outbox in Redis, which has one entry per mention, from the first
-entry to the last. Run it with `make bench`.
+One broker, one Valkey and one feed for all; the systems take turns over several rounds. What is measured is the same
+for all and lies outside of them: the outbox in Redis, which gets one entry per mention, from the first entry until all
+were added and Kafka has acknowledged every one.
 """
 
-import argparse
-import json
-import os
-import platform
-import signal
-import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
+from itertools import count
 from statistics import median
+from typing import Any
 
-import redis
-from kafka import KafkaProducer
-
+from benchmarks.constant import CONSTANT, REAL
 from benchmarks.feed import deliveries
-from silofrei.deploy.local.environment import environment_of
-from silofrei.deploy.local.jars import cache_folder, fetch, read_lock
-from silofrei.deploy.local.kafka import LocalKafka
-from silofrei.deploy.local.redis import LocalRedis
-from silofrei.routing.queue import keys
-from silofrei.schemas.config import Config
-from silofrei.schemas.settings import Settings, load_settings
-from silofrei.streams.kafka_clients import kafka_python_producer_options
-from silofrei.streams.topics import Topics, provision, raw_record_bytes
+from benchmarks.neighbours import Neighbours, wait_for_quiet
+from benchmarks.stage import Overdue, Processes, Stage, fill
+from benchmarks.systems import OURS, SYSTEMS, System
 
-ROOT = Path(__file__).parents[1]
-SYSTEMS: dict[str, Sequence[str]] = {
-    "silofrei": ("-m", "silofrei.deploy.cli.main", "worker"),
-    "kafka-python": ("-m", "benchmarks.peers.kafka_python_batch"),
-    "kafka-python, one at a time": ("-m", "benchmarks.peers.kafka_python_single"),
-    "aiokafka": ("-m", "benchmarks.peers.aiokafka_batch"),
-}
-BRAND = "demo"
-OUTBOX = keys.outbox(BRAND)
-PATIENCE = 300.0
+CASES = {"one-per-delivery": 1, "ten-per-delivery": 10}
+CLASSIFIERS = (REAL, CONSTANT)
+_PATIENCE_SECONDS = 180.0
+_LOOK_SECONDS = 0.005
+_RUNS = count()
 
 
 @dataclass(frozen=True)
-class Measured:
-    """One run of one system."""
+class Run:
+    """One run of one system; CPU counts all of its processes, without broker and Redis; others are not of this run."""
 
     mentions_per_s: float
     cpu_us_per_mention: float
+    others_cores: float
 
 
-def main() -> None:
-    """Measure and print."""
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--quick", action="store_true", help="one short round, to show that it works")
-    options.add_argument("--mentions", type=int, help="mentions in each run")
-    options.add_argument("--rounds", type=int, help="runs of each system")
-    options.add_argument("--out", type=Path, help="write the results as JSON to this file")
-    chosen = options.parse_args()
-    mentions = chosen.mentions or (2_000 if chosen.quick else 20_000)
-    rounds = chosen.rounds or (1 if chosen.quick else 3)
-    found: dict[str, list[Measured]] = {name: [] for name in SYSTEMS}
-    fetch(read_lock(), cache_folder(read_lock().version))
-    with tempfile.TemporaryDirectory(prefix="silofrei-bench-") as folder:
-        kafka, server = LocalKafka(Path(folder) / "kafka"), LocalRedis(Path(folder) / "redis")
-        try:
-            kafka.start()
-            server.start()
-            settings = load_settings(kafka=kafka.bootstrap, redis=server.url, data=Path(folder), metrics_port=0)
+def measure(
+    stage: Stage, mentions: int, rounds: int, systems: Sequence[System] = SYSTEMS, patience: float = 0
+) -> list[dict[str, Any]]:
+    """The rows of results.json.
+
+    Args:
+        stage: the services.
+        mentions: in each run.
+        rounds: runs of each system in each case.
+        systems: what to measure.
+        patience: longest wait for a quiet machine before each run, seconds.
+    """
+    rows = []
+    for case in CASES:
+        feed = list(deliveries(mentions, datetime.now(UTC), CASES[case]))
+        for classifier in CLASSIFIERS:
+            found: dict[System, list[Run]] = {system: [] for system in systems}
+            failed: dict[System, str] = {one: why for one in systems if (why := one.missing())}
             for number in range(rounds):
-                for name, command in SYSTEMS.items():
-                    own = settings.model_copy(update={"topic_prefix": f"r{number}.{len(found[name])}.{_slug(name)}."})
-                    measured = _measure(own, command, mentions, server.url)
-                    found[name].append(measured)
-                    print(f"  round {number + 1}: {name:<28} {measured.mentions_per_s:>8.0f} mentions/s", flush=True)
-        finally:
-            server.stop()
-            kafka.stop()
-    results = _results(found, mentions, rounds)
-    _print(results)
-    if chosen.out:
-        chosen.out.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+                # Each begins a round in turn, so that none always follows the same one.
+                order = [*systems[number % len(systems) :], *systems[: number % len(systems)]]
+                for system in order:
+                    if system in failed:
+                        continue
+                    try:
+                        run = _run(stage, system, feed, CASES[case], classifier, patience)
+                    except Overdue as error:
+                        failed[system] = str(error)
+                        continue
+                    found[system].append(run)
+                    print(
+                        f"  {case}, {classifier}, round {number + 1}: {system.name:<28}"
+                        f"{run.mentions_per_s:>8.0f} mentions/s {run.cpu_us_per_mention:>6.0f} us of CPU each, "
+                        f"others {run.others_cores:.1f} cores",
+                        flush=True,
+                    )
+            rows += _rows(case, classifier, found, failed)
+    return rows
 
 
-def _slug(name: str) -> str:
-    return "".join(letter if letter.isalnum() else "-" for letter in name)
+def _run(
+    stage: Stage, system: System, feed: list[tuple[bytes, bytes]], per_delivery: int, classifier: str, patience: float
+) -> Run:
+    part = feed[: max(1, int(len(feed) * system.share))]
+    mentions = len(part) * per_delivery
+    variables = {"BENCHMARK_CLASSIFIER": classifier, "BENCHMARK_PER_DELIVERY": str(per_delivery)}
+    variables |= dict(system.variables)
+    with stage.fresh(f"run{next(_RUNS)}") as settings:
+        fill(settings, part)
+        wait_for_quiet(patience)
+        with Processes(system.commands(), settings, variables) as processes:
+            first, began, used = first_sign(stage, processes)
+            neighbours = Neighbours()
+            stage.wait(mentions, processes, _PATIENCE_SECONDS)
+            seconds, cpu = time.monotonic() - began, processes.cpu() - used
+            others = neighbours.cores()
+    # From the first sign of work on, so that nobody's start counts.
+    worked = max(mentions - first, 1)
+    return Run(worked / seconds, cpu / worked * 1e6, others)
 
 
-def _measure(settings: Settings, command: Sequence[str], mentions: int, url: str) -> Measured:
-    provision(settings, Config())
-    producer = KafkaProducer(
-        **kafka_python_producer_options(settings, max_request_size=raw_record_bytes(settings)), linger_ms=20
-    )
-    for key, value in deliveries(mentions, datetime.now(UTC)):
-        producer.send(Topics(settings).raw, key=key, value=value)
-    producer.flush()
-    producer.close()
-    with redis.Redis.from_url(url) as client:
-        client.flushall()
-        # What `silofrei up` does for a new system: without an epoch the queue takes nothing.
-        client.set(keys.epoch(BRAND), "bench")
-        process = subprocess.Popen(
-            [sys.executable, *command],
-            cwd=ROOT,
-            env={**os.environ, **environment_of(settings), "SILOFREI_LOG_LEVEL": "warning"},
-            start_new_session=True,
-        )
-        try:
-            return _watch(client, process, mentions)
-        finally:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+def first_sign(stage: Stage, processes: Processes) -> tuple[int, float, float]:
+    """Wait for the first mention in the queue: how many there are, when that was, and the CPU used until then."""
+    end = time.monotonic() + _PATIENCE_SECONDS
+    while time.monotonic() < end:
+        processes.check()
+        applied, _ = stage.applied()
+        if applied:
+            return applied, time.monotonic(), processes.cpu()
+        time.sleep(_LOOK_SECONDS)
+    raise Overdue(f"no mention in the queue after {_PATIENCE_SECONDS:.0f} s")
 
 
-def _watch(client: redis.Redis, process: subprocess.Popen[bytes], mentions: int) -> Measured:
-    deadline = time.monotonic() + PATIENCE
-    first: tuple[float, int, float] | None = None
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            raise SystemExit(f"the measured system ended with exit code {process.returncode}")
-        done, moment = int(client.xlen(OUTBOX)), time.monotonic()
-        if done and first is None:
-            first = (moment, done, _cpu(process.pid))
-        if done >= mentions and first is not None:
-            # From the first sign of work on, so that nobody's start counts.
-            worked = mentions - first[1]
-            return Measured(
-                worked / max(moment - first[0], 1e-6), (_cpu(process.pid) - first[2]) / max(worked, 1) * 1e6
-            )
-        time.sleep(0.01)
-    raise SystemExit(f"only {client.xlen(OUTBOX)} of {mentions} mentions after {PATIENCE:.0f} s")
+def _rows(
+    case: str, classifier: str, found: dict[System, list[Run]], failed: dict[System, str]
+) -> list[dict[str, Any]]:
+    rates = {system.name: median(run.mentions_per_s for run in runs) for system, runs in found.items() if runs}
+    rows = []
+    for system, runs in found.items():
+        row: dict[str, Any] = {"case": case, "classifier": classifier, "system": system.name}
+        if system.weaker:
+            row["weaker"] = system.weaker
+        if system in failed:
+            row["missing"] = failed[system]
+        if runs:
+            row["mentions_per_s"] = spread([run.mentions_per_s for run in runs])
+            row["cpu_us_per_mention"] = spread([run.cpu_us_per_mention for run in runs])
+            row["others_cores"] = spread([run.others_cores for run in runs])
+            row["ratio"] = {name: round(rates[system.name] / rate, 2) for name, rate in rates.items()}
+            row["ratio"].pop(system.name)
+        rows.append(row)
+    return rows
 
 
-def _cpu(pid: int) -> float:
-    """Seconds of CPU that the process has used (proc(5): utime and stime, in ticks)."""
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def _results(found: dict[str, list[Measured]], mentions: int, rounds: int) -> dict[str, object]:
-    ours = median(one.mentions_per_s for one in found["silofrei"])
-    return {
-        "machine": {"cores": os.cpu_count(), "python": platform.python_version(), "system": platform.machine()},
-        "mentions": mentions,
-        "rounds": rounds,
-        "systems": {
-            name: {
-                "mentions_per_s": _spread([one.mentions_per_s for one in runs]),
-                "cpu_us_per_mention": _spread([one.cpu_us_per_mention for one in runs]),
-                "silofrei_is_times_as_fast": round(ours / median(one.mentions_per_s for one in runs), 2),
-            }
-            for name, runs in found.items()
-        },
-    }
-
-
-def _spread(values: list[float]) -> dict[str, float]:
+def spread(values: list[float]) -> dict[str, float]:
+    """Least, median and most."""
     return {"min": round(min(values), 1), "median": round(median(values), 1), "max": round(max(values), 1)}
 
 
-def _print(results: dict[str, object]) -> None:
-    print(f"\n{'from topic to queue':<30}{'mentions/s':>12}{'(min-max)':>18}{'CPU us each':>13}{'silofrei is':>13}")
-    systems = results["systems"]
-    assert isinstance(systems, dict)
-    for name, one in systems.items():
-        speed = one["mentions_per_s"]
-        print(
-            f"{name:<30}{speed['median']:>12.0f}{speed['min']:>10.0f}-{speed['max']:<7.0f}"
-            f"{one['cpu_us_per_mention']['median']:>13.0f}{one['silofrei_is_times_as_fast']:>11.2f} x"
-        )
-
-
-if __name__ == "__main__":
-    main()
+def table(rows: list[dict[str, Any]]) -> str:
+    """The rows for a terminal."""
+    lines = []
+    for case, classifier in dict.fromkeys((row["case"], row["classifier"]) for row in rows):
+        lines += [
+            "",
+            f"{f'{case}, {classifier} classifier':<42}{'mentions/s':>12}{'(min-max)':>16}{'CPU us each':>13}"
+            f"{'silofrei is':>13}",
+        ]
+        own = [row for row in rows if (row["case"], row["classifier"]) == (case, classifier)]
+        ours: dict[str, float] = next((row.get("ratio", {}) for row in own if row["system"] == OURS), {})
+        for row in own:
+            if "mentions_per_s" not in row:
+                lines.append(f"{row['system']:<42}{row.get('missing', 'not measured')}")
+                continue
+            speed, ratio = row["mentions_per_s"], ours.get(row["system"])
+            name = row["system"] + (" *" if "weaker" in row else "")
+            lines.append(
+                f"{name:<42}{speed['median']:>12.0f}{speed['min']:>9.0f}-{speed['max']:<6.0f}"
+                f"{row['cpu_us_per_mention']['median']:>13.0f}" + (f"{ratio:>11.2f} x" if ratio else "")
+            )
+    weaker = {row["system"]: row["weaker"] for row in rows if "weaker" in row}
+    return "\n".join([*lines, "", *(f"* {name}: {what}" for name, what in weaker.items())])

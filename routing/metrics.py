@@ -6,7 +6,6 @@ Labels come from enums, topics, partitions and the configured departments only, 
 from bisect import bisect_left
 from collections import Counter as Tally
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 from enum import StrEnum
 from itertools import product
 
@@ -159,23 +158,10 @@ def begin_shadow_series() -> None:
         SHADOW_DECISIONS.labels(active, candidate)
 
 
-def seconds_between(step: Step, start: datetime, end: datetime) -> float:
-    """Seconds from `start` to `end`, never below zero; a negative difference is counted under `step`.
-
-    Args:
-        step: which of the latencies declared above.
-        start: earlier moment, with time zone.
-        end: later moment, with time zone.
-    """
-    seconds = (end - start).total_seconds()
-    if seconds < 0:
-        NEGATIVE_LATENCIES.labels(step).inc()
-        return 0.0
-    return seconds
-
-
 def observe_all(step: Step, histogram: Histogram, starts: Sequence[float], ends: Sequence[float]) -> None:
-    """Observe many latencies at once, as `seconds_between` and `observe` would one by one, at a fifth of their cost.
+    """Observe many latencies at once, at a fifth of what `observe` costs for each.
+
+    A latency below zero is counted under `step` and observed as zero.
 
     Args:
         step: what is measured.

@@ -7,15 +7,16 @@ as the classifier and the defaults say.
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from silofrei.schemas.classification import Classification
 from silofrei.schemas.config import Config, Rule, When
 from silofrei.schemas.decision import Decision, DiscardDecision, RoutingDecision
 from silofrei.schemas.mention import Mention
-from silofrei.schemas.names import TRIAGE, DiscardReason, Label, MentionKind, Priority
+from silofrei.schemas.names import TRIAGE, Channel, DiscardReason, Label, MentionKind, Priority
 
 UNSURE = "unsure"
 """Rule name of a decision for triage because the classifier abstained."""
@@ -30,6 +31,8 @@ WIDE_AUDIENCE = 100_000
 """Mentions of authors with at least so many followers are urgent."""
 
 _Condition = Callable[["_Case"], bool]
+_Kind = tuple[Channel, MentionKind, Label]
+_WORD = re.compile(r"\w+")
 
 
 class _Case:
@@ -46,6 +49,11 @@ class _Case:
             self._folded = _fold(self.mention.text)
         return self._folded
 
+    @property
+    def spoken(self) -> set[str]:
+        """The words of the text."""
+        return set(_WORD.findall(self.folded))
+
 
 @dataclass(frozen=True, slots=True)
 class _Compiled:
@@ -54,6 +62,18 @@ class _Compiled:
 
     def holds(self, case: _Case) -> bool:
         return all(condition(case) for condition in self.conditions)
+
+
+class _Narrowed(NamedTuple):
+    """Numbers of the rules that may hold for mentions of one kind.
+
+    Attributes:
+        always: to be asked whatever the text says.
+        by_word: to be asked where this word stands in the text.
+    """
+
+    always: tuple[int, ...]
+    by_word: Mapping[str, Sequence[int]]
 
 
 class Policy:
@@ -65,6 +85,7 @@ class Policy:
 
     def __init__(self, config: Config) -> None:
         self._rules = tuple(_Compiled(rule, tuple(_conditions(rule.when))) for rule in config.rules)
+        self._narrowed: dict[_Kind, _Narrowed] = {}
         self._deadlines = {name: config.department(name).deadline for name in config.queue_names()}
         self._channels = {channel: rules.deadline for channel, rules in config.channels.items()}
 
@@ -78,7 +99,7 @@ class Policy:
                 lies ahead of `now` counts as now.
         """
         case = _Case(mention, classification)
-        rule = next((compiled.rule for compiled in self._rules if compiled.holds(case)), None)
+        rule = self._rule(case) if self._rules else None
         if rule is not None and rule.then.discard:
             return DiscardDecision(reason=DiscardReason.RULE, rule=rule.name)
         department, name = _by_model(classification)
@@ -96,10 +117,46 @@ class Policy:
             rule=rule.name if rule is not None else name,
         )
 
+    def _rule(self, case: _Case) -> Rule | None:
+        """The first rule that holds. Of hundreds, only those are asked that could hold for such a mention."""
+        kind = case.mention.channel, case.mention.kind, case.classification.label
+        narrowed = self._narrowed.get(kind)
+        if narrowed is None:
+            narrowed = self._narrowed[kind] = _narrow(self._rules, kind)
+        numbers = narrowed.always
+        if narrowed.by_word:
+            found = {number for word in case.spoken & narrowed.by_word.keys() for number in narrowed.by_word[word]}
+            if found:
+                numbers = tuple(sorted(found.union(numbers)))
+        return next((self._rules[number].rule for number in numbers if self._rules[number].holds(case)), None)
+
     def _deadline(self, mention: Mention, department: str, by_rule: timedelta | None) -> timedelta:
         """The rule's deadline, else the department's; the channel's where that is shorter."""
         deadline = by_rule or self._deadlines[department]
         return min(deadline, self._channels.get(mention.channel, deadline))
+
+
+def _narrow(rules: Sequence[_Compiled], kind: _Kind) -> _Narrowed:
+    channel, mention_kind, label = kind
+    always: list[int] = []
+    by_word: dict[str, list[int]] = {}
+    for number, compiled in enumerate(rules):
+        when = compiled.rule.when
+        asked = ((when.channels, channel), (when.kinds, mention_kind), (when.labels, label))
+        if any(wanted and given not in wanted for wanted, given in asked):
+            continue
+        leads = [_lead(word) for word in when.words]
+        if not leads or None in leads:
+            always.append(number)
+            continue
+        for lead in dict.fromkeys(leads):
+            by_word.setdefault(str(lead), []).append(number)
+    return _Narrowed(tuple(always), by_word)
+
+
+def _lead(phrase: str) -> str | None:
+    """A word that every text with this phrase has; None where it consists of signs alone."""
+    return max(_WORD.findall(_fold(phrase)), key=len, default=None)
 
 
 def _by_model(classification: Classification) -> tuple[str | None, str]:

@@ -1,9 +1,9 @@
-"""One fetch, from bytes to its end: parse, classify, decide, queue, and dead letters for what cannot be.
+"""Some fetches, from bytes to their end: parse, classify, decide, queue, and dead letters for what cannot be.
 
 Owns: the order of the steps, what is repeated and what is poison. Refuses: Faust (worker.py calls it) and every
 decision (routing makes them).
 
-`route` returns only when every mention of the fetch has left in one of the three ways, each confirmed; then the fetch
+`route` returns only when every mention of the haul has left in one of the three ways, each confirmed; then its fetches
 may be acknowledged. Everything may happen twice and nothing is done twice, since the queue knows what it has applied.
 """
 
@@ -26,7 +26,7 @@ from silofrei.schemas.mention import Mention, MentionChange, MentionDeleted
 from silofrei.schemas.names import DeadLetterReason
 from silofrei.streams.channels import InvalidMention
 from silofrei.streams.dead_letter_writer import KafkaAway
-from silofrei.streams.fetches import Fetch, Record
+from silofrei.streams.fetches import Record
 from silofrei.streams.outcomes import Outcomes
 from silofrei.streams.parsing import dead_letter, parse_all
 from silofrei.streams.patience import GivenUp, Patience
@@ -60,6 +60,18 @@ class Applying(Protocol):
         """One answer per effect, in order."""
 
 
+class Hauled(Protocol):
+    """What is needed of a haul."""
+
+    @property
+    def records(self) -> Sequence[Record]:
+        """All of its records; those of a partition in their order."""
+
+    @property
+    def halt(self) -> asyncio.Event:
+        """Set when it must be finished at once or let go."""
+
+
 class Burying(Protocol):
     """What is needed of the writer of dead letters."""
 
@@ -79,7 +91,7 @@ class _Work:
 
 
 class Router:
-    """Brings fetches to their end.
+    """Brings hauls to their end.
 
     Args:
         classifier: see `Classifying`.
@@ -117,55 +129,75 @@ class Router:
         self._kafka = Patience(Dependency.KAFKA, (KafkaAway,), cap=retry_cap, on_retry=on_retry)
         self._doubtful = 0
 
-    async def route(self, fetch: Fetch) -> bool:
-        """Bring every mention of the fetch to its end; whether that was done before the worker had to let go."""
+    async def route(
+        self, haul: Hauled, *, before: asyncio.Task[None] | None = None, sent: asyncio.Event | None = None
+    ) -> bool:
+        """Bring every mention of the haul to its end; whether that was done before the worker had to let go.
+
+        Args:
+            haul: what to bring.
+            before: the haul before this one; the queue gets nothing of this one until that has ended.
+            sent: set once the last call of the queue is under way, so that the next haul can be read meanwhile.
+        """
         outcomes = Outcomes()
         dead: list[DeadLetter] = []
         try:
-            await self._queue_all(fetch, outcomes, dead)
+            await self._queue_all(haul, outcomes, dead, before, sent or asyncio.Event())
             if dead:
-                await self._kafka.call(lambda: self._letters.write(dead), fetch.halt)
+                await self._kafka.call(lambda: self._letters.write(dead), haul.halt)
         except GivenUp:
             return False
         finally:
-            # Also of a fetch that is let go: what the queue confirmed shows as a duplicate when it comes again.
+            # Also of a haul that is let go: what the queue confirmed shows as a duplicate when it comes again.
             outcomes.observe_changes()
         outcomes.buried(dead)
-        outcomes.observe_fetch()
+        outcomes.observe_haul()
         return True
 
-    async def _queue_all(self, fetch: Fetch, outcomes: Outcomes, dead: list[DeadLetter]) -> None:
+    async def _queue_all(
+        self,
+        haul: Hauled,
+        outcomes: Outcomes,
+        dead: list[DeadLetter],
+        before: asyncio.Task[None] | None,
+        sent: asyncio.Event,
+    ) -> None:
         """The queue gets one chunk after the other; while it works on one, the next is read and decided."""
         asked: asyncio.Task[None] | None = None
         try:
-            async with aclosing(self._chunks(fetch, outcomes, dead)) as chunks:
+            async with aclosing(self._chunks(haul, outcomes, dead)) as chunks:
                 async for brand, chunk in chunks:
                     refused: list[tuple[_Work, Exception]] = []
                     ready = self._decide(chunk, refused)
                     decided_at = self._clock()
                     if asked:
                         await asked
-                    if fetch.halt.is_set():
+                    elif before:
+                        await asyncio.wait((before,))
+                    if haul.halt.is_set():
                         raise GivenUp
                     asked = asyncio.create_task(
-                        self._finish(brand, ready, refused, decided_at, fetch.halt, outcomes, dead)
+                        self._finish(brand, ready, refused, decided_at, haul.halt, outcomes, dead)
                     )
                     await asyncio.sleep(0)
+            sent.set()
             if asked:
                 await asked
+            elif before:
+                await asyncio.wait((before,))
         finally:
             if asked and not asked.done():
                 asked.cancel()
                 await asyncio.gather(asked, return_exceptions=True)
 
     async def _chunks(
-        self, fetch: Fetch, outcomes: Outcomes, dead: list[DeadLetter]
+        self, haul: Hauled, outcomes: Outcomes, dead: list[DeadLetter]
     ) -> AsyncGenerator[tuple[str, list[_Work]]]:
-        """Reads the fetch, and gives what there is to do for one brand as soon as it fills a call of the queue."""
+        """Reads the haul, and gives what there is to do for one brand as soon as it fills a call of the queue."""
         by_brand: dict[str, list[_Work]] = {}
-        for start in range(0, len(fetch.records), _BREATH):
+        for start in range(0, len(haul.records), _BREATH):
             await asyncio.sleep(0)
-            records = fetch.records[start : start + _BREATH]
+            records = haul.records[start : start + _BREATH]
             for record, parsed in zip(records, parse_all(records, self._brands, self._clock), strict=True):
                 outcomes.delivered(parsed)
                 dead += parsed.dead

@@ -24,7 +24,7 @@ from silofrei.routing.metrics import (
     RETRIES,
     Dependency,
     Step,
-    seconds_between,
+    observe_all,
 )
 from silofrei.routing.queue.codes import Unavailable
 from silofrei.routing.queue.outbox import OutboxEntry
@@ -141,8 +141,8 @@ class BrandRelay:
             ids = [entry.entry_id for entry in entries]
             await self._redis.call(lambda ids=ids: self._outbox.remove(self._brand, ids), halt)  # type: ignore[misc]
             RELAY_EVENTS.inc(len(entries))
-            for entry in entries:
-                EVENT_TO_KAFKA.observe(seconds_between(Step.EVENT_TO_KAFKA, entry.at, now))
+            written = [entry.at.timestamp() for entry in entries]
+            observe_all(Step.EVENT_TO_KAFKA, EVENT_TO_KAFKA, written, [now.timestamp()] * len(written))
 
     async def _deliver(self, entries: Sequence[OutboxEntry], halt: asyncio.Event) -> None:
         """Everything of these entries is on Kafka afterwards, or refused and in a dead letter."""

@@ -16,12 +16,12 @@ from typing import NamedTuple
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
-from aiokafka.partitioner import DefaultPartitioner
 
 from silofrei.routing.metrics import DEPENDENCY_UP, Dependency
 from silofrei.schemas.settings import Settings
 from silofrei.streams.dead_letter_writer import KafkaAway
 from silofrei.streams.kafka_clients import aiokafka_producer_options, stop_producer
+from silofrei.streams.murmur import partition_of
 from silofrei.streams.topics import raw_record_bytes
 
 _BATCH_BYTES = 512 * 1024
@@ -130,7 +130,7 @@ class EventProducer:
                 partitions[topic] = sorted(await producer.partitions_for(topic))
         for record in records:
             choice = partitions[record.topic]
-            partition = choice[_hashed(record.key, len(choice))]
+            partition = choice[_chosen(record.key, len(choice))]
             waiting.setdefault((record.topic, partition), deque()).append(record)
         return waiting
 
@@ -183,8 +183,5 @@ class EventProducer:
         self._most = max(count for _, count in tried) // 2
 
 
-@lru_cache(maxsize=4096)
-def _hashed(key: bytes, count: int) -> int:
-    """The partition that every client chooses for this key; remembered, as a ticket's feeds share it."""
-    choice = range(count)
-    return int(DefaultPartitioner()(key, choice, choice))
+_chosen = lru_cache(maxsize=4096)(partition_of)
+"""Remembered, as a ticket's feeds share the key."""

@@ -40,19 +40,24 @@ class Fetch:
     Attributes:
         tp: topic and partition.
         records: at least one.
+        size: bytes of its records' values.
         taken_at: when it was fetched, seconds of the monotonic clock.
-        halt: set when the partition is being taken away or the worker stops: end as soon as something fails.
+        halt: set when the partition is being taken away or the worker stops: end as soon as something fails. Fetches
+            of one haul share it.
+        halted: whether that is so for this very fetch.
         forgotten: the partition was taken away or read anew; somebody gets these records again.
         settled: every record has left in one of the three ways.
     """
 
-    __slots__ = ("__weakref__", "forgotten", "halt", "records", "settled", "taken_at", "tp")
+    __slots__ = ("__weakref__", "forgotten", "halt", "halted", "records", "settled", "size", "taken_at", "tp")
 
     def __init__(self, tp: TopicPartition, records: Sequence[Record]) -> None:
         self.tp = tp
         self.records = tuple(records)
+        self.size = sum(len(record.value) for record in self.records if record.value is not None)
         self.taken_at = time.monotonic()
         self.halt = asyncio.Event()
+        self.halted = False
         self.forgotten = False
         self.settled = False
 
@@ -65,6 +70,32 @@ class Fetch:
     def last_offset(self) -> int:
         """Offset of the last record."""
         return self.records[-1].offset
+
+    def stop(self) -> None:
+        """Ask for it to be finished at once or let go; called from both threads."""
+        # In this order, see Haul.
+        self.halted = True
+        self.halt.set()
+
+
+class Haul:
+    """Fetches that are brought to their end together, and halted together.
+
+    Attributes:
+        fetches: those of a partition in their order.
+        records: of all fetches.
+        halt: set as soon as one of them is halted.
+    """
+
+    def __init__(self, fetches: Sequence[Fetch]) -> None:
+        self.fetches = fetches
+        self.records = [record for fetch in fetches for record in fetch.records]
+        self.halt = asyncio.Event()
+        for fetch in fetches:
+            # The other thread writes `halted` and then reads `halt`; here it is the other way round, so neither misses.
+            fetch.halt = self.halt
+            if fetch.halted:
+                self.halt.set()
 
 
 class OffsetLedger:
@@ -117,11 +148,11 @@ class OffsetLedger:
                 self._committable.pop(tp, None)
                 for fetch in self._held.pop(tp, ()):
                     fetch.forgotten = True
-                    fetch.halt.set()
+                    fetch.stop()
 
     def halt(self) -> None:
         """Ask for everything in hand to be finished at once or let go."""
         with self._lock:
             for held in self._held.values():
                 for fetch in held:
-                    fetch.halt.set()
+                    fetch.stop()

@@ -1,4 +1,4 @@
-"""What became of a fetch, kept until all of it is confirmed and then counted once.
+"""What became of a haul, kept until all of it is confirmed and then counted once.
 
 Owns: which metric counts what. Refuses: the metrics' names and labels (routing/metrics.py).
 """
@@ -51,7 +51,7 @@ def channel_label(name: str | None) -> str:
 
 
 class Outcomes:
-    """The outcomes of one fetch."""
+    """The outcomes of one haul."""
 
     def __init__(self) -> None:
         self._deliveries: Tally[str] = Tally()
@@ -91,8 +91,8 @@ class Outcomes:
         for channel, found in by_channel.items():
             _observe_latencies(channel, found)
 
-    def observe_fetch(self) -> None:
-        """All of the fetch is at its end: count the rest."""
+    def observe_haul(self) -> None:
+        """All of the haul is at its end: count the rest."""
         for channel, number in self._deliveries.items():
             DELIVERIES.labels(channel).inc(number)
         for channel, number in self._not_mentions.items():

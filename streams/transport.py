@@ -6,6 +6,7 @@ Faust's own way costs two tasks and a queue for each record, and its book of ack
 never acked. Here the OffsetLedger alone says what may be committed; Faust's book stays empty.
 """
 
+import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -20,6 +21,7 @@ from faust.types.tuples import ack_lock
 from mode import get_logger
 from mode.utils.futures import notify
 
+from silofrei.streams.backoff import wait_until
 from silofrei.streams.fetches import Fetch, OffsetLedger
 
 log = get_logger("faust.silofrei")
@@ -153,6 +155,7 @@ class BatchConsumer(Consumer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.evicted = False
         self.ledger = OffsetLedger()
+        self._room = asyncio.Event()
         super().__init__(*args, **kwargs)
         self._read_offset = _NoReadOffsets()
 
@@ -186,6 +189,22 @@ class BatchConsumer(Consumer):
             self._unacked_messages.discard(message)
             notify(self._waiting_for_ack)
             return True
+
+    def on_buffer_full(self, tp: TP) -> None:
+        """Enough fetches of this partition wait in memory."""
+        super().on_buffer_full(tp)
+        self._room.clear()
+
+    def on_buffer_drop(self, tp: TP) -> None:
+        """There is room again."""
+        super().on_buffer_drop(tp)
+        self._room.set()
+
+    async def _wait_next_records(self, timeout: float) -> Any:  # noqa: ASYNC109  # Faust's signature
+        if self.flow_active and not self._get_active_partitions():
+            # Faust would sleep for a second, long after small fetches have made room.
+            await wait_until(self._room, timeout)
+        return await super()._wait_next_records(timeout)
 
     def stop_flow(self) -> None:
         """Faust stops the flow when partitions are taken away and when the worker stops."""

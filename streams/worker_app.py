@@ -1,29 +1,26 @@
-"""The worker as a Faust app: its settings, and the one agent that takes fetches to their end.
+"""The worker as a Faust app: its settings, and the one agent that puts fetches into the line.
 
-Owns: Faust's settings and the agent. Refuses: what is done with a fetch (apply.py) and the process (worker.py).
+Owns: Faust's settings and the agent. Refuses: what is done with a fetch (line.py, apply.py) and the process
+(worker.py).
 
 Each setting answers a finding, see docs/decisions: no tables, no `take`, no exception out of the agent, acks only
 through our own ledger.
 """
 
-import logging
-import time
+import asyncio
+from functools import partial
 from typing import Any, cast
 
 import faust
 from faust.types.auth import CredentialsT
 
-from silofrei.routing.metrics import BATCH_SECONDS
 from silofrei.schemas.settings import Settings
 from silofrei.streams import transport
 from silofrei.streams.apply import Router
-from silofrei.streams.backoff import Backoff
-from silofrei.streams.fetches import Fetch
 from silofrei.streams.kafka_clients import CLIENT, ssl_context
+from silofrei.streams.line import Line
 from silofrei.streams.topics import Topics
 from silofrei.streams.transport import BatchConsumer, BatchTransport, FetchSchema
-
-log = logging.getLogger(__name__)
 
 _BUFFERED_FETCHES = 16
 """Fetches that wait in memory; each holds about `_FETCH_BYTES` at most, or one larger record."""
@@ -77,14 +74,20 @@ def build_app(settings: Settings, router: Router) -> WorkerApp:
 
     @app.agent(deliveries, concurrency=1, name="silofrei.route")
     async def route(stream: faust.StreamT[Any]) -> None:
-        consumer = consumer_of(app)
-        async for event in cast(faust.Stream[Any], stream).noack().events():
-            fetch: Fetch = event.value
-            if await _follow(router, fetch, settings.retry_cap):
-                consumer.ledger.settle(fetch)
-                BATCH_SECONDS.observe(time.monotonic() - fetch.taken_at)
-            # Also for a fetch that was let go: the ack ends Faust's waiting for it and moves no commit.
-            await stream.ack(event)
+        line = Line(
+            router,
+            consumer_of(app).ledger.settle,
+            most_records=settings.batch_records,
+            most_bytes=_FETCH_BYTES,
+            retry_cap=settings.retry_cap,
+        )
+        working = asyncio.create_task(line.run())
+        try:
+            async for event in cast(faust.Stream[Any], stream).noack().events():
+                await line.add(event.value, partial(stream.ack, event))
+        finally:
+            working.cancel()
+            await asyncio.gather(working, return_exceptions=True)
 
     return app
 
@@ -95,26 +98,6 @@ def consumer_of(app: WorkerApp) -> BatchConsumer:
     if not isinstance(consumer, BatchConsumer):
         raise TypeError(f"the app has a {type(consumer).__name__}; set app.transport before its first use")
     return consumer
-
-
-async def _follow(router: Router, fetch: Fetch, retry_cap: float) -> bool:
-    """Whether the fetch came to its end. Nothing but a cancellation leaves: Faust would lose the fetch."""
-    backoff = Backoff(retry_cap)
-    while not fetch.forgotten:
-        try:
-            return await router.route(fetch)
-        except Exception:
-            log.exception(
-                "Fetch %s, offsets %d to %d, could not be routed; it is held back and tried again. This is a mistake "
-                "of Silofrei: report it",
-                fetch.tp,
-                fetch.first_offset,
-                fetch.last_offset,
-            )
-        await backoff.pause(fetch.halt)
-        if fetch.halt.is_set():
-            break
-    return False
 
 
 def _credentials(settings: Settings) -> CredentialsT | None:

@@ -1,28 +1,31 @@
 """A plain kafka-python loop, a message at a time: the loop of the library's first page."""
 
-import uvloop
-from kafka import KafkaConsumer
+from kafka import KafkaConsumer, KafkaProducer
 
-from benchmarks.peers.effects import Effects
-from silofrei.schemas.settings import load_settings
-from silofrei.streams.kafka_clients import kafka_python_options
-from silofrei.streams.topics import Topics
+from benchmarks.peers.work import BlockingWork
+from silofrei.streams.kafka_clients import kafka_python_options, kafka_python_producer_options
+from silofrei.streams.topics import raw_record_bytes
 
 
 def main() -> None:
     """Loop until killed; offsets are committed by time, behind the effects."""
-    settings = load_settings()
-    loop = uvloop.new_event_loop()
-    effects = Effects(settings)
+    work = BlockingWork()
+    producer = KafkaProducer(
+        **kafka_python_producer_options(work.settings, max_request_size=raw_record_bytes(work.settings))
+    )
     consumer = KafkaConsumer(
-        Topics(settings).raw,
-        **kafka_python_options(settings),
-        group_id=f"{settings.topic_prefix}bench",
+        work.topics.raw,
+        **kafka_python_options(work.settings),
+        group_id=work.group,
         enable_auto_commit=True,
         auto_offset_reset="earliest",
     )
     for record in consumer:
-        loop.run_until_complete(effects.apply([record]))
+        work.apply([record])
+        outgoing = work.outgoing()
+        for future in [producer.send(event.topic, key=event.key, value=event.value) for event in outgoing.events]:
+            future.get()
+        work.sent(outgoing)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ Owns the arguments of lua/open_or_append.lua: Python writes every JSON that the 
 reads and writes none.
 """
 
-from base64 import b32encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,6 +20,8 @@ from silofrei.schemas.decision import Decision, RoutingDecision
 from silofrei.schemas.mention import Mention, MentionChange, MentionDeleted, MentionEdited
 from silofrei.schemas.names import Channel, Priority
 
+_LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
+_PAIRS = tuple(one + two for one in _LETTERS for two in _LETTERS)
 _CODES: Mapping[bytes | int, ApplyCode] = {code.value: code for code in ApplyCode}
 
 
@@ -102,7 +103,9 @@ def applied(reply: Sequence[bytes | int]) -> list[Applied]:
 def cause(brand: str, mention_id: str, revision: str) -> str:
     """Sixteen characters that only this version of this mention of this brand has, the same on every replay."""
     digest = blake2b(f"{brand}\0{mention_id}\0{revision}".encode(), digest_size=10).digest()
-    return b32encode(digest).decode().lower()
+    # Base32 in small letters; b32encode takes three times as long.
+    number = int.from_bytes(digest)
+    return "".join([_PAIRS[number >> shift & 0x3FF] for shift in range(70, -1, -10)])
 
 
 def rank(revision: str) -> str:

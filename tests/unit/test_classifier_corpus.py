@@ -122,7 +122,8 @@ def test_the_lexicon_is_in_order_and_reads_as_it_is_written() -> None:
         assert list(rows) == sorted(rows)
         assert all(term == term.strip().lower() for term in rows)
         for term, (hints, concepts) in rows.items():
-            assert len(hints) == len(Label) and set(hints) <= {0, 1, 2, 3}, term
+            assert len(hints) == len(Label), term
+            assert set(hints) <= {0, 1, 2, 3}, term
             assert len(set(concepts)) == len(concepts) <= MOST_CONCEPTS, term
             assert any(hints) or concepts, f"{term}: nothing is known of it"
     assert sum(map(len, terms.values())) > 25_000

@@ -287,3 +287,37 @@ def test_a_company_has_departments_of_its_own() -> None:
 def test_the_same_input_gives_the_same_decision() -> None:
     policy = Policy(Config())
     assert policy.decide(mention(), classified(), NOW) == policy.decide(mention(), classified(), NOW)
+
+
+# --- Many rules: only those that could hold are asked, and the answer is that of asking all
+
+
+def test_of_many_rules_the_first_that_holds_decides_whatever_it_looks_for() -> None:
+    whens = [
+        "words = ['Zug kaputt', 'c++']",
+        "words = ['!!']",
+        "channels = ['x'], words = ['Zug']",
+        "labels = ['sales']",
+        "kinds = ['review']",
+        "words = ['  ']",
+        "words = ['#fail', 'fällt']",
+        "min_followers = 10",
+        "",
+    ]
+    texts = ["Mein Zug fällt aus", "Zug   kaputt", "c++ !!", "#fail", "Zugbegleiter", "FÄLLT", "hallo", ""]
+    many = Policy(parse_config("".join(rule(when, name=f"r{n}") for n, when in enumerate(whens)), "test"))
+    alone = [Policy(parse_config(rule(when, name=f"r{n}"), "test")) for n, when in enumerate(whens)]
+    for text in texts:
+        for label in (Label.SERVICE, Label.SALES):
+            for kind in (MentionKind.POST, MentionKind.REVIEW):
+                said, what = mention(text=text, kind=kind), classified(label)
+                found = (policy.decide(said, what, NOW).rule for policy in alone)
+                first = next(name for name in found if name != "model")
+                assert many.decide(said, what, NOW).rule == first
+
+
+def test_a_rule_is_found_among_hundreds() -> None:
+    rules = "".join(rule(f"words = ['wort{n}', 'two words {n}']", name=f"r{n}") for n in range(500))
+    policy = Policy(parse_config(rules, "test"))
+    assert policy.decide(mention(text="Das ist Wort417, und two  words 12."), classified(), NOW).rule == "r12"
+    assert policy.decide(mention(text="Wort500 und two words"), classified(), NOW).rule == "model"

@@ -1,11 +1,13 @@
 """What our consumer changes of Faust's: no network, but Faust's own objects."""
 
+import asyncio
 from contextlib import nullcontext
 from types import SimpleNamespace
 
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.errors import IllegalStateError
+from faust import types
 
 from silofrei.streams.fetches import Fetch
 from silofrei.streams.transport import BatchConsumer, BatchTransport
@@ -221,3 +223,20 @@ async def test_a_fetch_enters_the_ledger_as_it_leaves_the_client(consumer):
     assert consumer.ledger.first_held(other) is None
     consumer.stop_flow()
     assert await consumer._thread._fetch_records(client, {TP}) == {}
+
+
+async def test_a_full_buffer_holds_the_fetches_back_until_there_is_room_and_no_longer(consumer, monkeypatch):
+    async def fetched(active_partitions, **_):
+        return {tp: [] for tp in active_partitions}
+
+    own = types.TP(*TP)
+    monkeypatch.setattr(consumer, "_getmany", fetched)
+    consumer._set_active_tps({own})
+    consumer.on_buffer_full(own)
+    waiting = asyncio.create_task(consumer._wait_next_records(30))
+    await asyncio.sleep(0.02)
+    assert not waiting.done()
+    consumer.on_buffer_drop(own)
+    records, active = await asyncio.wait_for(waiting, 0.5)
+    assert active == {own}
+    assert records == {own: []}
