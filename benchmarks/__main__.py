@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks import claims, growth, idle, latency, readme, shapes, storage, throughput, workers
+from benchmarks import claims, classifier, growth, idle, latency, readme, shapes, storage, throughput, workers
 from benchmarks.neighbours import Neighbours, wait_for_quiet
 from benchmarks.stage import Stage, stage
 from benchmarks.systems import SYSTEMS
@@ -43,6 +43,7 @@ def _throughput(running: Stage, size: Size) -> list[dict[str, Any]]:
 PARTS: dict[str, Callable[[Stage, Size], Any]] = {
     "cases": _throughput,
     "latency": lambda running, size: latency.measure(running, size.pick(15, 2)),
+    "classifier": lambda _, size: classifier.measure(size.pick(4_000, 500), size.pick(5, 1)),
     "claims": lambda running, size: claims.measure(running, size.pick(100_000, 8_000), size.pick(10, 1)),
     "growth": lambda running, size: growth.measure(running, size.pick(1_000_000, 10_000)),
     "shapes": lambda running, size: shapes.measure(running, size.pick(4_000, 200), size.pick(5, 1)),
@@ -51,7 +52,7 @@ PARTS: dict[str, Callable[[Stage, Size], Any]] = {
     "idle": lambda running, size: idle.measure(running, size.pick(30, 1)),
 }
 """What can be measured, by its name in results.json."""
-QUICK_PARTS = ("cases", "claims", "storage")
+QUICK_PARTS = ("cases", "classifier", "claims", "storage")
 """What the short form shows to work, within three minutes."""
 
 
