@@ -84,6 +84,28 @@ class Thresholds(Contract):
         return float(getattr(self, label.value))
 
 
+Phrase = Annotated[str, Field(min_length=2, max_length=100)]
+
+
+class OwnWords(Contract):
+    """What the classifier cannot know of a company's language; in any case, German and English texts alike."""
+
+    names: tuple[Phrase, ...] = ()
+    """Words that name the company, its brands and products: who is meant, not what; they are passed over."""
+    service: tuple[Phrase, ...] = ()
+    """Words and phrases of up to four words that speak strongly for a label, and so for the others below."""
+    sales: tuple[Phrase, ...] = ()
+    hr: tuple[Phrase, ...] = ()
+    pr: tuple[Phrase, ...] = ()
+    none: tuple[Phrase, ...] = ()
+    """What only looks like the company: homonyms, a club or a street of the same name."""
+
+    def of(self, label: Label) -> tuple[str, ...]:
+        """The words and phrases of `label`."""
+        found: tuple[str, ...] = getattr(self, label.value)
+        return found
+
+
 class When(Contract):
     """What a rule looks for; all that is given must hold, an empty `when` always holds."""
 
@@ -134,6 +156,7 @@ class Config(Contract):
     triage: Department = Department(title=Title(de="Sichtung", en="Triage"), deadline=timedelta(hours=1))
     channels: dict[Channel, ChannelRules] = Field(default_factory=dict)
     thresholds: Thresholds = Thresholds()
+    words: OwnWords = OwnWords()
     rules: tuple[Rule, ...] = ()
 
     @field_validator("departments", mode="before")

@@ -100,7 +100,7 @@ def classify(file: FileArgument, config: ConfigOption = None, data: DataOption =
         from silofrei.routing.classifier.model import TextInput
         from silofrei.routing.classifier.registry import Registry
 
-        registry = Registry(settings.models_folder)
+        registry = Registry(settings.models_folder, company.words)
         classifier = registry.load(registry.pointer().active, company.thresholds)
 
         def answer(lines: list[_Line]) -> None:

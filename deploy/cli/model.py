@@ -211,16 +211,16 @@ def shadow(
     with clean_errors():
         check_language(lang)
         settings = settings_for(data, config)
-        thresholds = configuration(settings).thresholds
+        company = configuration(settings)
         from silofrei.deploy.cli.print_model import comparison_as_text
         from silofrei.routing.classifier.labelled import PlainText, read_lines
         from silofrei.routing.classifier.model import TextInput
         from silofrei.routing.classifier.registry import Registry
         from silofrei.routing.classifier.shadow import compare
 
-        registry, complaints = Registry(settings.models_folder), _Complaints()
-        candidate = registry.load(name, thresholds)
-        active = registry.load(registry.pointer().active, thresholds)
+        registry, complaints = Registry(settings.models_folder, company.words), _Complaints()
+        candidate = registry.load(name, company.thresholds)
+        active = registry.load(registry.pointer().active, company.thresholds)
         with open_lines(file) as stream:
             texts = (TextInput(one.text, one.lang) for one in read_lines(stream, PlainText, complaints))
             found = compare(active, candidate, _batches(texts))
@@ -248,15 +248,15 @@ def evaluate(
     with clean_errors():
         check_language(lang)
         settings = settings_for(data, config)
-        thresholds = configuration(settings).thresholds
+        company = configuration(settings)
         from silofrei.deploy.cli.print_model import assessment_as_text
         from silofrei.routing.classifier.assess import assess
         from silofrei.routing.classifier.corpus_rows import load_corpus
         from silofrei.routing.classifier.labelled import labelled
         from silofrei.routing.classifier.registry import Registry
 
-        registry, complaints = Registry(settings.models_folder), _Complaints()
-        classifier = registry.load(name or registry.pointer().active, thresholds)
+        registry, complaints = Registry(settings.models_folder, company.words), _Complaints()
+        classifier = registry.load(name or registry.pointer().active, company.thresholds)
         rows = [labelled(row) for row in load_corpus() if row.held_out] if file is None else _labelled(file, complaints)
         if not rows:
             fail(f"{file}: no line that can be evaluated", REFUSED)

@@ -46,7 +46,7 @@ def _classifier(settings: Settings, company: Config) -> "Classifier":
     from silofrei.routing.classifier.stored import ModelError
     from silofrei.routing.metrics import begin_shadow_series
 
-    registry = Registry(settings.models_folder)
+    registry = Registry(settings.models_folder, company.words)
     active = ActiveClassifier(registry, company.thresholds)
     if settings.shadow_model is None:
         return active

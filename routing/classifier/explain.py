@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from silofrei.routing.classifier.concepts import CONCEPTS
 from silofrei.routing.classifier.features import HINTED, RANKS, SCALE, Features, per_text
-from silofrei.routing.classifier.lexicon import LABELS
+from silofrei.routing.classifier.lexicon import LABELS, Hits
+from silofrei.routing.classifier.own_words import PULL
 from silofrei.routing.classifier.stored import Weights
 from silofrei.routing.classifier.text import Batch, Folded, Places
 
@@ -42,6 +43,7 @@ class Given:
         lengths: (texts,) by which the weights of a text's positions are divided.
         weights: of the model.
         best: (texts,) number of the best label.
+        own: where the company's own terms stand.
     """
 
     texts: Batch
@@ -50,6 +52,7 @@ class Given:
     lengths: Amounts
     weights: Weights
     best: Places
+    own: Hits | None
 
 
 def evidence(given: Given, folded: Sequence[Folded], originals: Sequence[str]) -> list[tuple[dict[str, Any], ...]]:
@@ -97,14 +100,17 @@ def _spans(given: Given) -> tuple[Places, Places, Amounts]:
     label = given.best[texts.token_text]
     weight = _of_ngrams(given, label) + _of_words(given, label)
     hinted = _of_hints(given, label[hits.token])
-    weight += np.bincount(hits.token, weights=hinted, minlength=len(weight))
+    tokens, lasts = hits.token, hits.last
+    if given.own is not None:
+        tokens, lasts = np.concatenate((tokens, given.own.token)), np.concatenate((lasts, given.own.last))
+        pulls = given.own.hints[np.arange(len(given.own.token)), label[given.own.token]] * PULL
+        hinted = np.concatenate((hinted, pulls))
+    weight += np.bincount(tokens, weights=hinted, minlength=len(weight))
     phrase = np.full(len(weight), -1)
     # Of overlapping phrases the longest makes the span.
-    several = np.flatnonzero((hits.last > hits.token) & (hinted > 0))
-    several = several[np.argsort(hits.last[several] - hits.token[several], kind="stable")]
-    for number, start, last in zip(
-        several.tolist(), hits.token[several].tolist(), hits.last[several].tolist(), strict=True
-    ):
+    several = np.flatnonzero((lasts > tokens) & (hinted > 0))
+    several = several[np.argsort(lasts[several] - tokens[several], kind="stable")]
+    for number, start, last in zip(several.tolist(), tokens[several].tolist(), lasts[several].tolist(), strict=True):
         phrase[start : last + 1] = number
     begins = np.flatnonzero(np.concatenate(([True], (phrase[1:] < 0) | (phrase[1:] != phrase[:-1]))))
     ends = np.concatenate((begins[1:], [len(weight)])) - 1

@@ -106,6 +106,10 @@ class Lexicon:
         row = np.concatenate(rows)
         return Hits(np.concatenate(tokens), np.concatenate(lasts), self.hints[row], self.concepts[row])
 
+    def with_names(self, names: Hashes) -> "Lexicon":
+        """The same terms, with further names (sorted hashes)."""
+        return Lexicon(self.hashes, self.hints, self.concepts, np.union1d(self.names, names)) if len(names) else self
+
     def named(self, words: Words) -> Flags:
         """Per word, whether it is a name."""
         return find(self.names, words.hashes) >= 0
@@ -152,7 +156,7 @@ def compile_lexicon(terms: Mapping[Language, Mapping[str, Term]], names: str = "
         counts = np.bincount(folded.token_text, minlength=len(rows))
         for term, count in zip(rows, counts, strict=True):
             if not 1 <= count <= MAX_WORDS:
-                raise ValueError(f"lexicon, {language}: '{term}' has {count} words; 1 to {MAX_WORDS} are read")
+                raise ValueError(f"'{term}' has {count} words; 1 to {MAX_WORDS} are read")
         first = np.cumsum(counts) - counts
         value = words.hashes[first]
         for length in range(1, MAX_WORDS):

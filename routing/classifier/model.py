@@ -16,11 +16,12 @@ from silofrei.routing.classifier.explain import Given, evidence
 from silofrei.routing.classifier.features import Features, bayes, extract
 from silofrei.routing.classifier.hashing import Words
 from silofrei.routing.classifier.language import decide
-from silofrei.routing.classifier.lexicon import LABELS
+from silofrei.routing.classifier.lexicon import LABELS, Hits
+from silofrei.routing.classifier.own_words import pull, vocabulary
 from silofrei.routing.classifier.stored import ModelError, Stored, read_model
 from silofrei.routing.classifier.text import MAX_CHARS, Batch, Folded, batch, fold
 from silofrei.schemas.classification import Classification
-from silofrei.schemas.config import Thresholds
+from silofrei.schemas.config import OwnWords, Thresholds
 from silofrei.schemas.names import Label, Language
 
 __all__ = ["Classifier", "LinearClassifier", "ModelError", "TextInput", "load_classifier"]
@@ -46,6 +47,7 @@ class _Judged:
     lengths: NDArray[np.float64]
     languages: list[Language]
     chances: Logits
+    own: Hits | None
 
 
 _NAMES = tuple(label.value for label in LABELS)
@@ -73,8 +75,10 @@ class Classifier(Protocol):
 class LinearClassifier:
     """Answers with calibrated scores; see `load_classifier`."""
 
-    def __init__(self, stored: Stored, thresholds: Thresholds) -> None:
+    def __init__(self, stored: Stored, thresholds: Thresholds, words: OwnWords | None = None) -> None:
         self._weights = stored.weights
+        self._own = vocabulary(words or OwnWords())
+        self._lexicon = stored.weights.lexicon.with_names(self._own.names)
         self._model = stored.name
         self._floor = np.array([thresholds.of(label) for label in LABELS])
         self._secondary = thresholds.secondary
@@ -111,7 +115,8 @@ class LinearClassifier:
         words = Words(texts)
         declared = [one.language for one in inputs]
         spoken = weights.language.scores(texts, words, declared)
-        features = extract(texts, words, weights.lexicon, spoken[:, 1] > spoken[:, 0])
+        english = spoken[:, 1] > spoken[:, 0]
+        features = extract(texts, words, self._lexicon, english)
 
         # Each text runs from the space before it to the space before the next one.
         begins = texts.starts - 1
@@ -122,10 +127,13 @@ class LinearClassifier:
         # A matrix product would add up in another order in a batch of another size.
         logits = sums / lengths[:, None] + (np.einsum("tf,lf->tl", features.dense, self._dense) + weights.bias)
         logits += bayes(weights.words, texts, features)
+        own = self._own.hits(texts, words, english)
+        if own is not None:
+            logits += pull(texts, own)
         shifted = np.exp((logits - logits.max(axis=1, keepdims=True)) / weights.temperature)
         chances = shifted / shifted.sum(axis=1, keepdims=True)
         chances[np.bincount(texts.token_text, minlength=texts.size) == 0] = NOTHING
-        return _Judged(folded, texts, features, positions, lengths, decide(spoken, texts, declared), chances)
+        return _Judged(folded, texts, features, positions, lengths, decide(spoken, texts, declared), chances, own)
 
     def _answer(self, inputs: Sequence[TextInput], explain: bool) -> list[dict[str, Any]]:
         judged = self._judge(inputs)
@@ -133,7 +141,9 @@ class LinearClassifier:
         unsure = judged.chances[np.arange(len(best)), best] < self._floor[best]
         why: Sequence[tuple[dict[str, Any], ...]] = [()] * len(inputs)
         if explain:
-            given = Given(judged.texts, judged.features, judged.positions, judged.lengths, self._weights, best)
+            given = Given(
+                judged.texts, judged.features, judged.positions, judged.lengths, self._weights, best, judged.own
+            )
             why = evidence(given, judged.folded, [one.text for one in inputs])
         told = (Language.GERMAN, Language.ENGLISH)
         several = (np.partition(judged.chances, -2, axis=1)[:, -2] >= self._secondary).tolist()
@@ -184,14 +194,18 @@ def _chunks(inputs: Sequence[TextInput]) -> Iterator[Sequence[TextInput]]:
         yield inputs[start:]
 
 
-def load_classifier(thresholds: Thresholds, folder: Path | None = None) -> LinearClassifier:
+def load_classifier(
+    thresholds: Thresholds, folder: Path | None = None, words: OwnWords | None = None
+) -> LinearClassifier:
     """The classifier of a stored model.
 
     Args:
         thresholds: below which it abstains, per label.
         folder: where the model lies; the packaged one by default.
+        words: what the company says of its own words.
 
     Raises:
         ModelError: a file is missing, damaged, changed or of another format.
+        ConfigurationError: one of the words is no word, or a phrase is too long.
     """
-    return LinearClassifier(read_model(folder), thresholds)
+    return LinearClassifier(read_model(folder), thresholds, words)

@@ -24,7 +24,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from silofrei.routing.classifier.model import LinearClassifier, load_classifier
 from silofrei.routing.classifier.stored import PACKAGED, ModelError, read_card, read_model
 from silofrei.schemas.base import Moment
-from silofrei.schemas.config import Thresholds
+from silofrei.schemas.config import OwnWords, Thresholds
 
 PACKAGED_NAME = "packaged"
 POINTER = "active.json"
@@ -63,10 +63,16 @@ class Pointer(_Record):
 
 
 class Registry:
-    """The models in one folder, which need not exist."""
+    """The models in one folder, which need not exist.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: where they are.
+        words: what the company says of its own words; whichever model is loaded goes by them.
+    """
+
+    def __init__(self, folder: Path, words: OwnWords | None = None) -> None:
         self.folder = folder
+        self._words = words or OwnWords()
 
     @property
     def pointer_path(self) -> Path:
@@ -98,7 +104,7 @@ class Registry:
         Raises:
             ModelError: there is none of this name, or it cannot be used.
         """
-        return load_classifier(thresholds, self.place(name))
+        return load_classifier(thresholds, self.place(name), self._words)
 
     def card(self, name: str) -> dict[str, Any]:
         """The card of a model: when it was trained, on what, and what it reached.
