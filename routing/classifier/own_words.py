@@ -1,7 +1,7 @@
 """What a company says of its own words, ready for the classifier.
 
-A word or phrase that it gives to a label adds `PULL` to that label's log odds, once per text: enough to decide where little
-else speaks, not enough to silence a text that clearly says something else.
+A word or phrase that it gives to a label adds `PULL` to that label's log odds, once per text: enough to decide where
+little else speaks, not enough to silence a text that clearly says something else.
 """
 
 from dataclasses import dataclass
@@ -59,4 +59,5 @@ def vocabulary(words: OwnWords) -> Vocabulary:
 
 def pull(texts: Batch, hits: Hits) -> NDArray[np.float64]:
     """(texts, labels) what the company's terms add to the log odds."""
-    return PULL * (per_text(texts.token_text[hits.token], hits.hints, texts.size) > 0)
+    said = per_text(texts.token_text[hits.token], hits.hints, texts.size) > 0
+    return np.where(said, PULL, 0.0)
