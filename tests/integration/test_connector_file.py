@@ -6,7 +6,7 @@ import sys
 from datetime import UTC, datetime
 
 import pytest
-from kafka import KafkaConsumer
+from kafka import KafkaConsumer, TopicPartition
 
 from silofrei.schemas.delivery import RawDelivery
 from silofrei.schemas.names import Channel
@@ -23,10 +23,11 @@ def settings(make_settings, memory_kafka, topic_prefix):
 
 
 def records(settings, count):
-    consumer = KafkaConsumer(
-        Topics(settings).raw, auto_offset_reset="earliest", consumer_timeout_ms=10_000, **kafka_python_options(settings)
-    )
+    consumer = KafkaConsumer(auto_offset_reset="earliest", consumer_timeout_ms=10_000, **kafka_python_options(settings))
     try:
+        # Assigned, not subscribed: a subscription may see the topic only when metadata grow old, after minutes.
+        topic = Topics(settings).raw
+        consumer.assign([TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic))])
         return [record for _, record in zip(range(count), consumer, strict=False)]
     finally:
         consumer.close()

@@ -177,7 +177,7 @@ def send_traffic(settings: Settings, first: int, mentions: int) -> None:
 
 
 def part(role: Role, settings: Settings, port: int, folder: Path) -> Child:
-    env = environment_of(settings.model_copy(update={"metrics_port": port}))
+    env = environment_of(settings.model_copy(update={"metrics_port": port, "shadow_model": "packaged"}))
     argv = (sys.executable, "-m", "silofrei.deploy.cli.main", role.value)
     return Child(role.value, argv, folder / f"{role}.log", env=env, cwd=folder)
 
