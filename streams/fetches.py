@@ -142,13 +142,21 @@ class OffsetLedger:
             return held[0].first_offset if held else None
 
     def forget(self, tps: Iterable[TopicPartition]) -> None:
-        """The partitions were taken away, or are read anew from their committed offset: nothing in hand counts."""
+        """The partitions were taken away: nothing in hand counts, and what was applied is no longer ours to commit."""
         with self._lock:
             for tp in tps:
                 self._committable.pop(tp, None)
-                for fetch in self._held.pop(tp, ()):
-                    fetch.forgotten = True
-                    fetch.stop()
+                self._let_go(tp)
+
+    def let_go(self, tp: TopicPartition) -> None:
+        """The partition is read anew: nothing in hand counts, what was applied may still be committed."""
+        with self._lock:
+            self._let_go(tp)
+
+    def _let_go(self, tp: TopicPartition) -> None:
+        for fetch in self._held.pop(tp, ()):
+            fetch.forgotten = True
+            fetch.stop()
 
     def halt(self) -> None:
         """Ask for everything in hand to be finished at once or let go."""

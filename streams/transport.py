@@ -116,7 +116,7 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
         return state.position if state.has_valid_position else None
 
     async def seek_to_committed(self) -> Mapping[TopicPartition, int | None]:  # type: ignore[override]  # None occurs
-        """Read every assigned partition anew from its committed offset; returns these offsets."""
+        """Read every assigned partition anew from behind what was applied; returns the committed offsets."""
         committed: Mapping[TopicPartition, int | None] = await self.call_thread(self._seek_to_committed)
         return committed
 
@@ -131,14 +131,16 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
     def _rewind(self, client: AIOKafkaConsumer, tp: TopicPartition, committed: int | None) -> None:
         # No await between the seek and the ledger: what is fetched before is forgotten, what is fetched after counts.
         ledger = self.consumer.ledger
-        # Nothing committed yet: aiokafka would stay where it is, behind the records in hand.
-        target = committed if committed is not None else ledger.first_held(tp)
+        # Faust rewinds in the middle of work too, when it stops or before a rebalance: what was applied since the last
+        # commit is not done again. Nothing committed yet: aiokafka would stay where it is, behind the records in hand.
+        done = [offset for offset in (committed, ledger.committable(tp)) if offset is not None]
+        target = max(done, default=ledger.first_held(tp))
         if target is not None:
             try:
                 client.seek(tp, target)
             except IllegalStateError:
                 return  # taken away in the meantime; the next assignment begins at the committed offset
-        ledger.forget((tp,))
+        ledger.let_go(tp)
 
 
 class BatchConsumer(Consumer):

@@ -164,12 +164,23 @@ class Consuming(RuleBasedStateMachine):
             self.committed = offset
 
     @rule(keep=st.booleans())
-    def rewind(self, keep):
-        """After a rebalance: back to the committed offset; a fetch may still be on its way to the worker."""
+    def rebalance(self, keep):
+        """Back to the committed offset; a fetch may still be on its way to the worker."""
         self.ledger.forget([TP])
         self.position = self.committed
         if not keep:
             self.in_hand.clear()
+
+    @rule(late=st.booleans())
+    def rewind(self, late):
+        """In the middle of work, back to what was applied; a fetch may end while it is under way."""
+        done = max(self.committed, self.ledger.committable(TP) or 0)
+        if late and self.in_hand:
+            one = self.in_hand.pop(0)
+            self.applied.update(record.offset for record in one.records)
+            self.ledger.settle(one)
+        self.ledger.let_go(TP)
+        self.position = done
 
     @invariant()
     def no_commit_passes_a_record_that_was_not_applied(self):

@@ -187,6 +187,17 @@ async def test_a_rewind_goes_to_the_committed_offset_and_forgets(consumer, messa
     assert made.value.forgotten
 
 
+async def test_a_rewind_keeps_what_was_applied_since_the_last_commit(consumer, message):
+    # Faust rewinds as it stops: the last commit would find nothing, and everything since the one before came again.
+    consumer.ledger.settle(message(3, 4).value)
+    held = message(5)
+    client = Client()
+    consumer._thread._rewind(client, TP, 3)
+    assert client.sought == [(TP, 5)]
+    assert held.value.forgotten
+    assert consumer._filter_committable_offsets([TP]) == {TP: 5}
+
+
 async def test_a_rewind_without_a_commit_goes_to_the_first_record_in_hand(consumer, message):
     # aiokafka would stay where it is, and what was in hand would never be read again.
     message(3, 4)
