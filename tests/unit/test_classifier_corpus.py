@@ -9,7 +9,7 @@ import pytest
 from silofrei.routing.classifier.concepts import MOST_CONCEPTS
 from silofrei.routing.classifier.corpus_rows import Row, load_corpus, near_repeats, parse_rows
 from silofrei.routing.classifier.lexicon import MAX_WORDS, Term, compile_lexicon, read_terms
-from silofrei.schemas.names import Label, Language
+from silofrei.schemas.names import Label, Language, Sentiment
 
 _NAMES = """
 lufthansa ryanair easyjet eurowings jetblue qantas klm wizzair boeing airbus telekom vodafone unitymedia
@@ -65,6 +65,15 @@ def test_both_languages_and_all_labels_are_there_in_number(corpus: list[Row]) ->
 def test_secondary_departments_are_others_than_the_first(corpus: list[Row]) -> None:
     assert not [row for row in corpus if row.label in row.secondary or Label.NONE in row.secondary]
     assert sum(bool(row.secondary) for row in corpus) > 100
+
+
+def test_thousands_of_texts_were_judged_for_mood_and_urgency(corpus: list[Row]) -> None:
+    judged = [row for row in corpus if row.mood is not None]
+    assert all((row.urgent is None) == (row.mood is None) for row in corpus)
+    for language in (Language.GERMAN, Language.ENGLISH):
+        counts = Counter(row.mood for row in judged if row.language is language)
+        assert min(counts[sentiment] for sentiment in Sentiment) > 400
+    assert 0.1 < sum(bool(row.urgent) for row in judged) / len(judged) < 0.4
 
 
 def test_no_text_is_there_twice(corpus: list[Row]) -> None:

@@ -10,6 +10,7 @@ from silofrei.routing.classifier.evaluate import evaluate, figures
 from silofrei.routing.classifier.lexicon import LABELS, compile_lexicon, read_terms
 from silofrei.routing.classifier.model import TextInput, load_classifier
 from silofrei.routing.classifier.stored import write_model
+from silofrei.schemas.classification import Mood
 from silofrei.schemas.config import Thresholds
 from silofrei.schemas.names import Label, Language
 
@@ -67,9 +68,20 @@ def test_training_twice_gives_the_same_model_that_knows_its_texts(tmp_path: Path
     assert np.array_equal(first.sparse, second.sparse)
     assert np.array_equal(first.dense, second.dense)
     assert first.temperature == second.temperature
+    for one in ("words", "dense", "chances", "bias"):
+        assert np.array_equal(getattr(first.aspects, one), getattr(second.aspects, one))
     write_model(tmp_path, first, {"name": "linear-small"})
     classifier = load_classifier(Thresholds(), tmp_path)
     assert classifier.model.startswith("linear-small-")
     assert evaluate(classifier, rows).accuracy > 0.9
     (found,) = classifier.classify([TextInput(rows[0].text)])
     assert (found.label, found.language, found.model) == (rows[0].label, rows[0].language, classifier.model)
+
+
+def test_what_nobody_judged_is_not_learned(tmp_path: Path) -> None:
+    rows = [one._replace(mood=None, urgent=None) for one in load_corpus()[::60]]
+    write_model(tmp_path, train(rows, compile_lexicon(read_terms())), {"name": "linear-small"})
+    (found,) = load_classifier(Thresholds(), tmp_path).classify([TextInput("Das Paket ist kaputt, ich will mein Geld")])
+    assert found.mood == Mood(negative=1 / 3, neutral=1 / 3, positive=1 / 3)
+    assert found.urgency == pytest.approx(0, abs=1e-9)
+    assert found.secondary == ()
