@@ -30,6 +30,9 @@ DataOption = Annotated[
 ]
 BrandOption = Annotated[str | None, typer.Option("--brand", help="The brand; the first configured one by default.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object per line.")]
+LanguageOption = Annotated[
+    str, typer.Option("--lang", help="Language of the output: en or de.", envvar="SILOFREI_LANG")
+]
 
 
 def now() -> datetime:
@@ -104,6 +107,17 @@ def configuration(settings: Settings) -> Config:
         ConfigurationError: silofrei.toml is wrong.
     """
     return load_config(settings.config)
+
+
+def check_language(language: str) -> str:
+    """The language of the output.
+
+    Raises:
+        ConfigurationError: it is none that we write.
+    """
+    if language not in ("de", "en"):
+        raise ConfigurationError(f"--lang {language}: use de or en")
+    return language
 
 
 def brand_of(config: Config, brand: str | None) -> str:

@@ -12,6 +12,8 @@ from silofrei.deploy.cli.context import (
     ConfigOption,
     DataOption,
     JsonOption,
+    LanguageOption,
+    check_language,
     clean_errors,
     complain,
     configuration,
@@ -22,7 +24,6 @@ from silofrei.deploy.cli.context import (
 )
 from silofrei.deploy.cli.intake import open_lines
 from silofrei.deploy.cli.private_file import write_private
-from silofrei.deploy.cli.tickets import LanguageOption, check_language
 from silofrei.schemas.settings import ConfigurationError
 
 if TYPE_CHECKING:

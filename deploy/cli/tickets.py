@@ -13,7 +13,9 @@ from silofrei.deploy.cli.context import (
     ConfigOption,
     DataOption,
     JsonOption,
+    LanguageOption,
     brand_of,
+    check_language,
     clean_errors,
     complain,
     configuration,
@@ -31,9 +33,6 @@ from silofrei.schemas.names import Outcome
 from silofrei.schemas.settings import ConfigurationError, Settings
 from silofrei.schemas.ticket import Ticket
 
-LanguageOption = Annotated[
-    str, typer.Option("--lang", help="Language of the output: en or de.", envvar="SILOFREI_LANG")
-]
 TokenOption = Annotated[int, typer.Option("--token", help="The fencing token that `pull` printed.")]
 
 
@@ -49,17 +48,6 @@ def _prepare(data: DataOption, config: ConfigOption, brand: str | None) -> tuple
 
 def _print(ticket: Ticket, company: Config, language: str, as_json: bool) -> None:
     say(ticket.model_dump_json() if as_json else ticket_as_text(ticket, company, language, now()))
-
-
-def check_language(language: str) -> str:
-    """The language of the output.
-
-    Raises:
-        ConfigurationError: it is none that we write.
-    """
-    if language not in ("de", "en"):
-        raise ConfigurationError(f"--lang {language}: use de or en")
-    return language
 
 
 def _lease(lease: str | None) -> timedelta | None:
