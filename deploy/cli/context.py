@@ -6,7 +6,7 @@ Owns: exit codes and the form of an error. Exit codes: 0 done, 1 nothing to do o
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -152,6 +152,16 @@ async def open_queue(settings: Settings, config: Config) -> AsyncIterator[Ticket
         yield queue
     finally:
         await queue.close()
+
+
+def on_queue(settings: Settings, config: Config, work: Callable[[TicketQueue], Coroutine[Any, Any, T]]) -> T:
+    """What `work` makes of the queue of these settings and departments."""
+
+    async def opened() -> T:
+        async with open_queue(settings, config) as queue:
+            return await work(queue)
+
+    return run(opened())
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
