@@ -1,6 +1,7 @@
 """The classifier's answers: order, calibration, thresholds, evidence, and any text at all."""
 
 import math
+from collections.abc import Sequence
 from itertools import cycle
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from silofrei.routing.classifier.corpus_rows import load_corpus
+from silofrei.routing.classifier.corpus_rows import Row
 from silofrei.routing.classifier.lexicon import read_terms
 from silofrei.routing.classifier.model import CHUNK_TEXTS, Classifier, LinearClassifier, TextInput, load_classifier
 from silofrei.schemas.classification import Classification
@@ -22,6 +23,7 @@ TEXTS = {
     Label.PR: "Nach dem Skandal: Aufsichtsrat fordert Rücktritt des Vorstands, Aktie bricht ein",
     Label.NONE: "Gute Nacht ihr Lieben, schlaft schön",
 }
+DEFAULT = load_classifier(Thresholds())
 ANY = Thresholds(service=0, sales=0, hr=0, pr=0, none=0, secondary=0.3)
 
 anything = st.text(st.characters(exclude_categories=()), max_size=80)
@@ -59,9 +61,11 @@ def test_no_text_no_answer(classifier: LinearClassifier) -> None:
     assert classifier.classify([]) == []
 
 
-@pytest.mark.parametrize("size", [1, 2, 7, 64])
-def test_an_answer_does_not_hang_on_the_other_texts_to_the_last_digit(classifier: LinearClassifier, size: int) -> None:
-    texts = [row.text for row in load_corpus()[::20]] + ["", "😀", "\0", "ok", "x" * 20_000, *TEXTS.values()]
+@pytest.mark.parametrize(("size", "first"), [(1, 0), (2, 20), (7, 40), (64, 60)])
+def test_an_answer_does_not_hang_on_the_other_texts_to_the_last_digit(
+    classifier: LinearClassifier, corpus: Sequence[Row], size: int, first: int
+) -> None:
+    texts = [row.text for row in corpus[first::80]] + ["", "😀", "\0", "ok", "x" * 20_000, *TEXTS.values()]
     texts = [texts[place] for place in np.random.default_rng(size).permutation(len(texts))]
     inputs = [TextInput(text, language) for text, language in zip(texts, cycle(("de", None, "fr")), strict=False)]
     together = classifier.classify(inputs)
@@ -220,10 +224,10 @@ def test_hostile_texts_do_not_hold_up_the_stream(classifier: LinearClassifier) -
         assert len(classifier.classify([TextInput(text)])) == 1
 
 
-@settings(max_examples=60, deadline=None)
+@settings(deadline=None)
 @given(st.lists(anything | hinted, min_size=1, max_size=5))
 def test_any_text_gets_an_honest_answer(texts: list[str]) -> None:
-    found = load_classifier(Thresholds()).classify([TextInput(text) for text in texts])
+    found = DEFAULT.classify([TextInput(text) for text in texts])
     assert len(found) == len(texts)
     for text, one in zip(texts, found, strict=True):
         scores = {label: one.scores.of(label) for label in Label}
