@@ -19,7 +19,7 @@ from silofrei.routing.classifier.text import Batch
 
 STRENGTH = 1.0
 """Inverse of the penalty."""
-LEAST_TEXTS = 2
+LEAST_TEXTS = 3
 """A word that fewer judged texts have gets no weight."""
 
 Data: TypeAlias = Any
@@ -101,7 +101,7 @@ def _fit(
         apart, rest = here & (judged.part == number), here & (judged.part != number)
         if len(np.unique(classes[rest])) < size:
             return nothing
-        model = LogisticRegression(C=STRENGTH, max_iter=200, tol=1e-3).fit(judged.data[rest], classes[rest])
+        model = LogisticRegression(C=STRENGTH, max_iter=300, tol=1e-3).fit(judged.data[rest], classes[rest])
         decided = model.decision_function(judged.data[apart])
         logits[apart] = np.stack((np.zeros(len(decided)), decided), axis=1) if size == 2 else decided
         found.append(np.concatenate((model.coef_.T, model.intercept_[None, :])))
