@@ -90,7 +90,8 @@ class ChatEndpoint:
             if self._key is not None and self._key.get_secret_value():
                 headers["Authorization"] = f"Bearer {self._key.get_secret_value()}"
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=self._at_once),
+                # A connection for each question: one that was kept may be dead, and waiting for it costs a batch time.
+                connector=aiohttp.TCPConnector(limit=self._at_once, force_close=True),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
                 headers=headers,

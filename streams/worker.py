@@ -58,9 +58,9 @@ def run_worker(settings: Settings, config: Config, classifier: Classifying) -> i
         ConfigurationError: no broker answers, a topic is missing, the metrics port is taken, or a brand of the second
             opinion is not configured.
     """
+    opinions = opinions_of(settings, config)
     _check_topics(settings, config)
     begin_worker_series(config.queue_names())
-    opinions = opinions_of(settings, config)
     if opinions is not None:
         begin_opinion_series()
         log.info("Texts that the classifier is unsure of are shown to %s", settings.second_opinion_model)
