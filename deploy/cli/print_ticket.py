@@ -4,6 +4,7 @@ from datetime import datetime
 
 from babel.dates import format_timedelta
 
+from silofrei.routing.opinion.mixing import took_part
 from silofrei.schemas.config import Config
 from silofrei.schemas.names import TicketStatus
 from silofrei.schemas.ticket import Ticket
@@ -15,6 +16,7 @@ _WORDS = {
         "resolved": "resolved: {outcome}",
         "held": "with {holder}, token {token}",
         "why": "Why here",
+        "second": "with a second opinion",
         "deleted": "(deleted by its author)",
         "also": "also for",
         "waiting": "waiting",
@@ -30,6 +32,7 @@ _WORDS = {
         "resolved": "erledigt: {outcome}",
         "held": "bei {holder}, Marke {token}",
         "why": "Warum hier",
+        "second": "mit zweiter Meinung",
         "deleted": "(vom Verfasser gelöscht)",
         "also": "auch für",
         "waiting": "wartet",
@@ -100,7 +103,8 @@ def ticket_as_text(ticket: Ticket, company: Config, language: str, now: datetime
             "",
             f"  {words['why']}: {ticket.rule} · "
             + ", ".join(f"{label} {score:.0%}" for label, score in ranked)
-            + (f" · «{terms}»" if terms else ""),
+            + (f" · «{terms}»" if terms else "")
+            + (f" · {words['second']}" if took_part(ticket.classification) else ""),
         ]
     return "\n".join(lines)
 

@@ -18,6 +18,11 @@ JOINED = "+"
 """Between the local model's name and the other's, in `Classification.model`."""
 
 
+def took_part(classification: Classification) -> bool:
+    """Whether a second opinion is part of it."""
+    return JOINED in classification.model
+
+
 def mix(local: Classification, opinion: Opinion, thresholds: Thresholds, model: str) -> Classification:
     """The classification that both make together; it still abstains where the best score is below its threshold.
 
