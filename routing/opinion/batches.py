@@ -48,7 +48,6 @@ class BatchOpinions:
             halt: set when the batch must go on at once.
         """
         refined = list(answers)
-        began = self._clock()
         try:
             asked = {
                 number: Unsure(mention.text, answer)
@@ -56,13 +55,19 @@ class BatchOpinions:
                 if isinstance(answer, Classification) and answer.abstained and self._may(mention, answer, now)
             }
             if asked and not halt.is_set():
-                found = await self._asking.ask(tuple(asked.values()), seconds=self._left, halt=halt)
+                found = await self._ask(tuple(asked.values()), halt)
                 for number, answer in zip(asked, found, strict=True):
                     refined[number] = answer
         except Exception:
             log.exception("No second opinions; this is a mistake of Silofrei: report it")
-        self._left -= self._clock() - began
         return refined
+
+    async def _ask(self, unsure: Sequence[Unsure], halt: asyncio.Event) -> list[Classification]:
+        # Only waiting counts: with a little less than a whole time-out, one that is over would not count as a failure.
+        began = self._clock()
+        found = await self._asking.ask(unsure, seconds=self._left, halt=halt)
+        self._left -= self._clock() - began
+        return found
 
     def _may(self, mention: Mention, answer: Classification, now: datetime) -> bool:
         try:

@@ -3,9 +3,13 @@
 import asyncio
 import gzip
 import json
+import shutil
+import ssl
+import subprocess
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -330,6 +334,32 @@ async def test_neither_a_proxy_nor_netrc_of_the_environment_sees_the_question(
         await endpoint.answer(ASKED)
     assert proxy.connections == 0
     assert server.requests[0].headers["authorization"] == f"Bearer {KEY}"
+
+
+@pytest.fixture
+def untrusted(tmp_path: Path) -> ssl.SSLContext:
+    """A server's side with a certificate that nobody knows."""
+    program = shutil.which("openssl")
+    if program is None:
+        pytest.skip("openssl is not installed; on Debian: apt-get install openssl")
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    options = ["-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=localhost"]
+    options += ["-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(certificate)]
+    subprocess.run([program, "req", *options], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    return context
+
+
+async def test_a_server_with_an_unknown_certificate_is_sent_nothing(untrusted: ssl.SSLContext) -> None:
+    other = Server()
+    async with await asyncio.start_server(other.serve, "127.0.0.1", 0, ssl=untrusted) as listening:
+        port = listening.sockets[0].getsockname()[1]
+        one = ChatEndpoint(f"https://localhost:{port}/v1", "m", SecretStr(KEY), at_once=1)
+        with pytest.raises(EndpointFailed, match="Certificate"):
+            await one.answer(ASKED)
+        await one.close()
+    assert other.requests == []
 
 
 async def test_cookies_are_not_kept(server: Server, endpoint: ChatEndpoint) -> None:

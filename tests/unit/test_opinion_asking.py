@@ -397,6 +397,21 @@ async def test_all_parts_of_a_batch_wait_for_one_time_out_together() -> None:
     assert not refined.abstained
 
 
+async def test_parts_with_nothing_to_ask_about_take_nothing_from_the_time() -> None:
+    server, clock, before = Server(hangs), Clock(), counts()
+
+    class Slow(Policy):
+        def decide(self, mention: Mention, classification: Classification, now: datetime) -> Any:
+            clock.now += 0.01
+            return super().decide(mention, classification, now)
+
+    one = BatchOpinions(asking(server), Leaving(Slow(parse_config(RULES, "")), hr_from=0.3), clock)
+    await one.refine([mention("Ein Gewinnspiel!")], [LOCAL], NOW, asyncio.Event())
+    await one.refine([mention("Ein Rad?")], [SURE], NOW, asyncio.Event())
+    await one.refine([mention("Zwei Räder?")], [LOCAL], NOW, asyncio.Event())
+    assert risen(before) == {OpinionOutcome.WITHHELD: 1, OpinionOutcome.TIMED_OUT: 1}
+
+
 async def test_a_batch_that_must_go_on_asks_nobody() -> None:
     server, halt = Server(sells), asyncio.Event()
     halt.set()
