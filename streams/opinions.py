@@ -47,7 +47,7 @@ def opinions_of(settings: Settings, config: Config) -> Opinions | None:
     )
     leaving = Leaving(
         Policy(config),
-        hr_from=config.thresholds.secondary,
+        hr_from=config.thresholds.secondary.hr,
         hr=settings.second_opinion_hr,
         messages=settings.second_opinion_messages,
         brands=settings.second_opinion_allowed_brands,

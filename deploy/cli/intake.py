@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 import typer
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from silofrei.deploy.cli.company_models import load_model
 from silofrei.deploy.cli.context import (
     REFUSED,
     BrandOption,
@@ -110,11 +111,9 @@ def classify(
         settings = settings_for(data, config)
         company = configuration(settings)
         from silofrei.routing.classifier.model import TextInput
-        from silofrei.routing.classifier.registry import Registry
 
         opinions = _file_opinions(settings, company) if second_opinion else None
-        registry = Registry(settings.models_folder, company.words)
-        classifier = registry.load(registry.pointer().active, company.thresholds)
+        classifier = load_model(settings, company)
 
         def answer(lines: list[_Line]) -> None:
             found = classifier.classify([TextInput(line.text, line.lang) for line in lines], explain=False)

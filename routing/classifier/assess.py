@@ -1,6 +1,7 @@
 """What a classifier reaches on labelled texts, in full: per class and language, confusion, coverage, calibration.
 
-Owns: the figures that people look at before they trust a model. `evaluate.py` has the few that a card holds.
+Owns: the figures that people look at before they trust a model. `evaluate.py` has the few that a card holds, and how F1
+and calibration are reckoned.
 """
 
 from collections.abc import Sequence
@@ -9,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from silofrei.routing.classifier.evaluate import BINS, bin_places, calibration_error, label_f1
 from silofrei.routing.classifier.labelled import Labelled
 from silofrei.routing.classifier.lexicon import LABELS
 from silofrei.routing.classifier.model import Classifier, TextInput
 from silofrei.schemas.classification import Classification
 from silofrei.schemas.names import Label
 
-BINS = 10
 STEPS = 20
 """Points of the coverage curve."""
 BATCH = 500
@@ -114,7 +115,6 @@ def assess(classifier: Classifier, rows: Sequence[Labelled]) -> Assessment:
     given = np.array([LABELS.index(answer.label) for answer in answers])
     scores = np.array([answer.scores.of(answer.label) for answer in answers])
     routed = np.array([not answer.abstained for answer in answers])
-    bins = _bins(truth == given, scores)
     return Assessment(
         model=classifier.model,
         texts=len(rows),
@@ -122,14 +122,7 @@ def assess(classifier: Classifier, rows: Sequence[Labelled]) -> Assessment:
         macro_f1=_macro_f1(truth, given),
         routed=_round(float(routed.mean())),
         routed_accuracy=_share(int((truth == given)[routed].sum()), int(routed.sum())),
-        calibration_error=_round(
-            sum(
-                abs(one.score - one.accuracy) * one.texts
-                for one in bins
-                if one.score is not None and one.accuracy is not None
-            )
-            / len(rows)
-        ),
+        calibration_error=calibration_error(truth == given, scores),
         classes=_classes(truth, given),
         languages=_languages(rows, answers, truth, given),
         confusion=tuple(
@@ -137,7 +130,7 @@ def assess(classifier: Classifier, rows: Sequence[Labelled]) -> Assessment:
             for row in range(len(LABELS))
         ),
         coverage=_coverage(truth == given, scores),
-        bins=bins,
+        bins=_bins(truth == given, scores),
         secondary=_secondary(rows, answers),
     )
 
@@ -154,7 +147,7 @@ def _classes(truth: _Places, given: _Places) -> tuple[ClassFigures, ...]:
                 given=told,
                 precision=_share(right, told),
                 recall=_share(right, texts),
-                f1=_share(2 * right, texts + told) or 0.0,
+                f1=label_f1(truth == number, given == number),
             )
         )
     return tuple(found)
@@ -196,7 +189,7 @@ def _coverage(right: NDArray[np.bool_], scores: NDArray[np.float64]) -> tuple[Co
 
 
 def _bins(right: NDArray[np.bool_], scores: NDArray[np.float64]) -> tuple[Bin, ...]:
-    places = np.minimum((scores * BINS).astype(int), BINS - 1)
+    places = bin_places(scores)
     found = []
     for number in range(BINS):
         own = places == number

@@ -35,7 +35,9 @@ class Labelled(BaseModel):
 
 def labelled(row: Row) -> Labelled:
     """A text of the corpus."""
-    return Labelled(text=row.text, label=row.label, secondary=row.secondary, lang=row.language)
+    return Labelled(
+        text=row.text, label=row.label, secondary=None if row.mood is None else row.secondary, lang=row.language
+    )
 
 
 Kind = TypeVar("Kind", bound=BaseModel)

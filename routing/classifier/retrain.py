@@ -32,7 +32,7 @@ from silofrei.routing.classifier.train import train
 from silofrei.schemas.config import Thresholds
 from silofrei.schemas.names import Language
 
-WEIGHT = 6.0
+WEIGHT = 2.0
 """How much a correction counts beside a text of the corpus (decision 12 has what other weights give)."""
 HELD_OUT = 5
 """One correction in so many is held out."""
@@ -40,7 +40,7 @@ CORPUS, CORRECTIONS = "corpus", "corrections"
 
 _LEARNED = (Language.GERMAN, Language.ENGLISH)
 
-Trainer = Callable[[Sequence[Row], Lexicon, Sequence[float]], Weights]
+Trainer = Callable[[Sequence[Row], Lexicon, Sequence[float], int], Weights]
 
 
 class Parts(NamedTuple):
@@ -119,7 +119,7 @@ def retrain(
     active = registry.load(registry.pointer().active, thresholds)
     parts = split(load_corpus() if corpus is None else corpus, _spoken(corrections, active), weight)
     with threadpool_limits(1):  # as train.py does: the same texts give the same model
-        weights = trainer(parts.seen, packaged_lexicon(), parts.weights)
+        weights = trainer(parts.seen, packaged_lexicon(), parts.weights, parts.learned)
     with _throwaway() if dry_run else registry.workshop() as made:
         write_model(made, weights, {"name": f"linear-{name}"})
         candidate = load_classifier(thresholds, made)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
+import scipy.optimize
 import scipy.sparse
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
@@ -24,6 +25,7 @@ from silofrei.routing.classifier.lexicon import LABELS, Lexicon, packaged_lexico
 from silofrei.routing.classifier.model import load_classifier
 from silofrei.routing.classifier.stored import PACKAGED, Weights, read_card, write_card, write_model
 from silofrei.routing.classifier.text import Batch, batch, fold
+from silofrei.routing.classifier.train_aspects import train_aspects
 from silofrei.routing.classifier.train_language import train_language
 from silofrei.schemas.config import Thresholds
 from silofrei.schemas.names import Language
@@ -43,6 +45,8 @@ SMOOTHING = 0.3
 """Texts that naive Bayes adds to each word and label."""
 BAYES = 0.5
 """Share of naive Bayes' log odds in the sum."""
+RESERVE = 80.0
+"""How much a company's corrections must say before its shares of the labels count (decision 12 has others)."""
 SEED = 7
 
 Data: TypeAlias = Any
@@ -112,6 +116,22 @@ def temperature(logits: NDArray[np.float64], labels: Labels) -> float:
     return float(min(np.geomspace(0.25, 4, 200), key=loss))
 
 
+def offset(logits: NDArray[np.float64], labels: Labels) -> NDArray[np.float64]:
+    """(labels,) what fits logits (texts, labels) better to the shares of these labels, held back by `RESERVE`."""
+    if not len(labels):
+        return np.zeros(len(LABELS))
+    own = logits - logits.max(axis=1, keepdims=True)
+    counts = np.bincount(labels, minlength=len(LABELS))
+
+    def loss(given: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        odds = np.exp(own + given)
+        total = odds.sum(axis=1, keepdims=True)
+        value = np.log(total).sum() - counts @ given + RESERVE / 2 * (given @ given)
+        return float(value), (odds / total).sum(axis=0) - counts + RESERVE * given
+
+    return np.asarray(scipy.optimize.minimize(loss, np.zeros(len(LABELS)), jac=True, method="L-BFGS-B").x)
+
+
 def parts(rows: Sequence[Row]) -> Labels:
     """(rows,) which part of the corpus each row is in; texts of one origin are in one part.
 
@@ -142,13 +162,16 @@ def evened(rows: Sequence[Row], labels: Labels) -> NDArray[np.float64]:
     return weights
 
 
-def train(rows: Sequence[Row], lexicon: Lexicon, weights: Sequence[float] | None = None) -> Weights:
+def train(
+    rows: Sequence[Row], lexicon: Lexicon, weights: Sequence[float] | None = None, corrections: int = 0
+) -> Weights:
     """A model of these rows: the mean of models that each leave out a part of the corpus.
 
     Args:
         rows: the labelled texts.
         lexicon: the terms.
         weights: how much each row counts, 1 where they are left out.
+        corrections: so many of the last rows are a company's own; the model leans towards the shares of their labels.
     """
     texts = batch([fold(row.text).text for row in rows])
     english = np.array([row.language is Language.ENGLISH for row in rows])
@@ -171,6 +194,12 @@ def train(rows: Sequence[Row], lexicon: Lexicon, weights: Sequence[float] | None
         found.append(model)
     linear = np.mean([model.coef_.T for model in found], axis=0)
 
+    divisor = temperature(logits, labels)
+    own = slice(len(rows) - corrections, None)
+    shift = offset(logits[own] / divisor, labels[own]) * divisor
+    logits += shift
+    scaled = np.exp((logits - logits.max(axis=1, keepdims=True)) / divisor)
+    chances = scaled / scaled.sum(axis=1, keepdims=True)
     sparse = np.zeros((1 << BITS, len(LABELS)), dtype=np.float32)
     sparse[used] = linear[: len(used)] * np.sqrt(rarity[used])[:, None]
     return Weights(
@@ -178,10 +207,11 @@ def train(rows: Sequence[Row], lexicon: Lexicon, weights: Sequence[float] | None
         rarity=rarity,
         words=word_odds(texts, features, labels, given),
         dense=linear[len(used) :].astype(np.float32),
-        bias=np.mean([model.intercept_ for model in found], axis=0).astype(np.float32),
-        temperature=temperature(logits, labels),
+        bias=(np.mean([model.intercept_ for model in found], axis=0) + shift).astype(np.float32),
+        temperature=divisor,
         language=train_language(rows),
         lexicon=lexicon,
+        aspects=train_aspects(rows, texts, features, chances, part, temperature),
     )
 
 

@@ -29,7 +29,7 @@ class Leaving:
 
     Args:
         policy: see `Deciding`.
-        hr_from: scores for HR from which a text counts as one for HR.
+        hr_from: scores for HR from which a text counts as one for HR, as does one that HR should see too.
         hr: whether such texts may leave.
         messages: whether direct messages may.
         brands: whose texts may; empty is all.
@@ -54,7 +54,8 @@ class Leaving:
         """Whether a text that was classified so may leave, for all that is known of it."""
         if not answer.abstained:
             return False
-        return self._hr or (answer.label is not Label.HR and answer.scores.hr < self._hr_from)
+        for_hr = answer.label is Label.HR or Label.HR in answer.secondary or answer.scores.hr >= self._hr_from
+        return self._hr or not for_hr
 
     def mention_may(self, mention: Mention, answer: Classification, now: datetime) -> bool:
         """Whether the text of this mention may leave."""

@@ -26,12 +26,13 @@ def took_part(classification: Classification) -> bool:
 def mix(local: Classification, opinion: Opinion, thresholds: Thresholds, model: str) -> Classification:
     """The classification that both make together; it still abstains where the best score is below its threshold.
 
-    In a language that the local model does not know it has no view, so its part is even.
+    In a language that the local model does not know it has no view, so its part is even. Mood, urgency and who else
+    should see the text stay the local model's; the other one is not asked about them.
 
     Args:
         local: the local model's answer; its evidence and language stay.
         opinion: what the other one says.
-        thresholds: least score to decide, per label, and to be a second department.
+        thresholds: least score to decide, per label.
         model: the other one's name; joins the local model's.
     """
     knows = local.language in (Language.GERMAN, Language.ENGLISH)
@@ -42,12 +43,11 @@ def mix(local: Classification, opinion: Opinion, thresholds: Thresholds, model: 
         for label in Label
     }
     best = max(Label, key=lambda label: scores[label])
-    also = [label for label in Label if label not in (best, Label.NONE) and scores[label] >= thresholds.secondary]
     return local.model_copy(
         update={
             "label": best,
             "scores": Scores(**{label.value: scores[label] for label in Label}),
-            "secondary": tuple(sorted(also, key=lambda label: -scores[label])),
+            "secondary": tuple(label for label in local.secondary if label is not best) if knows else (),
             "abstained": scores[best] < thresholds.of(best),
             "model": f"{local.model}{JOINED}{model}",
         }

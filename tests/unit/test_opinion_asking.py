@@ -300,17 +300,19 @@ def mention(text: str = "Was kostet das Rad?", *, brand: str = "demo", kind: Men
 
 def leaving(toml: str = "", **changes: Any) -> Leaving:
     config = parse_config(toml, "silofrei.toml")
-    return Leaving(Policy(config), hr_from=config.thresholds.secondary, **changes)
+    return Leaving(Policy(config), hr_from=config.thresholds.secondary.hr, **changes)
 
 
 SURE = LOCAL.model_copy(update={"abstained": False})
 HR_BEST = unsure(hr=0.4, sales=0.35, pr=0.25)
 HR_TOO = unsure(sales=0.4, hr=0.3, pr=0.3)
-HR_HARDLY = unsure(sales=0.42, hr=0.29, pr=0.29)
+HR_SEES = LOCAL.model_copy(update={"secondary": (Label.HR,)})
+HR_HARDLY = unsure(sales=0.42, hr=0.24, pr=0.34)
 
 
 @pytest.mark.parametrize(
-    ("answer", "may"), [(LOCAL, True), (SURE, False), (HR_BEST, False), (HR_TOO, False), (HR_HARDLY, True)]
+    ("answer", "may"),
+    [(LOCAL, True), (SURE, False), (HR_BEST, False), (HR_TOO, False), (HR_SEES, False), (HR_HARDLY, True)],
 )
 def test_only_unsure_texts_leave_and_none_that_may_be_for_hr(answer: Classification, may: bool) -> None:
     assert leaving().mention_may(mention(), answer, NOW) is may
@@ -323,7 +325,7 @@ def test_texts_for_hr_leave_where_the_company_says_so() -> None:
 
 
 def test_hr_has_the_companys_threshold() -> None:
-    assert not leaving("[thresholds]\nsecondary = 0.25").mention_may(mention(), HR_HARDLY, NOW)
+    assert not leaving("[thresholds.secondary]\nhr = 0.2").mention_may(mention(), HR_HARDLY, NOW)
 
 
 def test_direct_messages_stay_unless_the_company_says_otherwise() -> None:

@@ -73,13 +73,13 @@ def test_an_unsure_opinion_leaves_an_unsure_text_in_triage() -> None:
 def test_the_companys_thresholds_hold() -> None:
     given = local(service=0.4, sales=0.35, pr=0.25), Opinion(Label.SALES, 0.9)
     assert mix(*given, Thresholds(sales=0.6), "m").abstained
-    assert mix(*given, Thresholds(secondary=0.2), "m").secondary == (Label.SERVICE,)
-    assert mix(*given, Thresholds(secondary=0.3), "m").secondary == ()
 
 
-def test_second_departments_come_the_likelier_first() -> None:
-    mixed = mix(local(service=0.4, hr=0.3, pr=0.3), Opinion(Label.PR, 0.9), Thresholds(secondary=0.15), "m")
-    assert (mixed.label, mixed.secondary) == (Label.PR, (Label.SERVICE, Label.HR))
+def test_who_else_should_see_it_is_the_local_models_word_and_never_the_lead() -> None:
+    given = local(service=0.4, sales=0.35, pr=0.25).model_copy(update={"secondary": (Label.SALES, Label.PR)})
+    assert mix(given, Opinion(Label.SALES, 0.9), Thresholds(), "m").secondary == (Label.PR,)
+    foreign = given.model_copy(update={"language": Language.OTHER})
+    assert mix(foreign, Opinion(Label.SALES, 0.9), Thresholds(), "m").secondary == ()
 
 
 @pytest.mark.parametrize("language", [Language.OTHER, Language.UNDETERMINED])
