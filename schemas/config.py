@@ -72,10 +72,10 @@ class ChannelRules(Contract):
 class SecondaryThresholds(Contract):
     """Least probability that a department should see a mention too which another one has to answer."""
 
-    service: Probability = 0.2
-    sales: Probability = 0.2
-    hr: Probability = 0.25
-    pr: Probability = 0.25
+    service: Probability = 0.25
+    sales: Probability = 0.25
+    hr: Probability = 0.2
+    pr: Probability = 0.3
 
     def of(self, label: Label) -> float:
         """The threshold of a department."""

@@ -10,6 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from silofrei.routing.classifier.assess_aspects import (
+    MoodFigures,
+    SecondaryFigures,
+    UrgencyFigures,
+    mood_figures,
+    secondary_figures,
+    urgency_figures,
+)
 from silofrei.routing.classifier.evaluate import BINS, bin_places, calibration_error, label_f1
 from silofrei.routing.classifier.labelled import Labelled
 from silofrei.routing.classifier.lexicon import LABELS
@@ -66,17 +74,6 @@ class Bin(_Figures):
     accuracy: float | None
 
 
-class SecondaryFigures(_Figures):
-    """Others that should see a text, over the texts that say so; None where there is nothing to divide by."""
-
-    texts: int
-    wanted: int
-    given: int
-    right: int
-    precision: float | None
-    recall: float | None
-
-
 class Assessment(_Figures):
     """All figures of one model on one set.
 
@@ -98,6 +95,8 @@ class Assessment(_Figures):
     coverage: tuple[CoveragePoint, ...]
     bins: tuple[Bin, ...]
     secondary: SecondaryFigures
+    mood: MoodFigures | None = None
+    urgency: UrgencyFigures | None = None
 
 
 def assess(classifier: Classifier, rows: Sequence[Labelled]) -> Assessment:
@@ -131,7 +130,9 @@ def assess(classifier: Classifier, rows: Sequence[Labelled]) -> Assessment:
         ),
         coverage=_coverage(truth == given, scores),
         bins=_bins(truth == given, scores),
-        secondary=_secondary(rows, answers),
+        secondary=secondary_figures(rows, answers),
+        mood=mood_figures(rows, answers),
+        urgency=urgency_figures(rows, answers),
     )
 
 
@@ -204,24 +205,6 @@ def _bins(right: NDArray[np.bool_], scores: NDArray[np.float64]) -> tuple[Bin, .
             )
         )
     return tuple(found)
-
-
-def _secondary(rows: Sequence[Labelled], answers: Sequence[Classification]) -> SecondaryFigures:
-    told = [
-        (set(row.secondary), set(answer.secondary) - {row.label})
-        for row, answer in zip(rows, answers, strict=True)
-        if row.secondary is not None
-    ]
-    wanted, given = sum(len(one) for one, _ in told), sum(len(other) for _, other in told)
-    right = sum(len(one & other) for one, other in told)
-    return SecondaryFigures(
-        texts=len(told),
-        wanted=wanted,
-        given=given,
-        right=right,
-        precision=_share(right, given),
-        recall=_share(right, wanted),
-    )
 
 
 def _share(part: int, whole: int) -> float | None:

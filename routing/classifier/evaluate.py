@@ -4,8 +4,8 @@ Owns: the few figures that a card holds, and how F1 and calibration are reckoned
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +52,18 @@ def evaluate(classifier: Judge, rows: Sequence[Row]) -> Evaluation:
         ValueError: there are no rows.
     """
     return figures(rows, classifier.probabilities([TextInput(row.text) for row in rows]))
+
+
+def by_language(classifier: Judge, rows: Sequence[Row]) -> dict[str, dict[str, Any]]:
+    """Figures for `all` rows, `de` and `en`, as a card holds them; a set without rows is left out."""
+    probabilities = classifier.probabilities([TextInput(row.text) for row in rows])
+    spoken = np.array([row.language.value for row in rows])
+    sets = {"all": spoken != "", **{code: spoken == code for code in ("de", "en")}}
+    return {
+        name: asdict(figures([row for row, own in zip(rows, here, strict=True) if own], probabilities[here]))
+        for name, here in sets.items()
+        if here.any()
+    }
 
 
 def figures(rows: Sequence[Row], probabilities: NDArray[np.float64]) -> Evaluation:

@@ -10,7 +10,6 @@ the same in every training, and an active model that learned from earlier correc
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,7 +19,7 @@ from threadpoolctl import threadpool_limits
 
 from silofrei.routing.classifier.assess import assess
 from silofrei.routing.classifier.corpus_rows import Row, load_corpus
-from silofrei.routing.classifier.evaluate import evaluate
+from silofrei.routing.classifier.evaluate import by_language
 from silofrei.routing.classifier.gate import Verdict, judge
 from silofrei.routing.classifier.labelled import Labelled, labelled
 from silofrei.routing.classifier.lexicon import Lexicon, packaged_lexicon
@@ -168,15 +167,13 @@ def _card(
     verdict: Verdict,
     at: datetime,
 ) -> Mapping[str, Any]:
-    tests = [_row(one) for one in parts.held_out.get(CORPUS, ())]
-    kept = {"all": tests, **{code.value: [row for row in tests if row.language is code] for code in _LEARNED}}
     return {
         "trained_at": at.isoformat(timespec="seconds"),
         "trained_on": len(parts.seen),
         "corrections": parts.learned,
         "corrections_held_out": len(parts.held_out.get(CORRECTIONS, ())),
         "correction_weight": parts.weights[-1] if parts.learned else None,
-        "held_out": {one: asdict(evaluate(candidate, rows)) for one, rows in kept.items() if rows},
+        "held_out": by_language(candidate, [_row(one) for one in parts.held_out.get(CORPUS, ())]),
         "compared_with": active.model,
         "tolerance": tolerance,
         "passed": verdict.passed,

@@ -6,7 +6,6 @@ the card beside the arrays says what the model reached there.
 
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -18,7 +17,7 @@ from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
 from silofrei.routing.classifier.corpus_rows import Row, load_corpus
-from silofrei.routing.classifier.evaluate import evaluate
+from silofrei.routing.classifier.evaluate import by_language
 from silofrei.routing.classifier.features import BITS, WORD_BITS, Features, bayes, extract
 from silofrei.routing.classifier.hashing import Words
 from silofrei.routing.classifier.lexicon import LABELS, Lexicon, packaged_lexicon
@@ -223,16 +222,10 @@ def main(folder: Path) -> None:
         weights = train(seen, packaged_lexicon())
     write_model(folder, weights, {"name": f"linear-{VERSION}"})
     classifier = load_classifier(Thresholds(), folder)
-    kept = {
-        "all": [row for row in corpus if row.held_out],
-        "de": [row for row in corpus if row.held_out and row.language is Language.GERMAN],
-        "en": [row for row in corpus if row.held_out and row.language is Language.ENGLISH],
-    }
-    reached = {name: asdict(evaluate(classifier, rows)) for name, rows in kept.items()}
+    kept = [row for row in corpus if row.held_out]
+    reached = by_language(classifier, kept)
     write_card(folder, {**read_card(folder), "trained_on": len(seen), "held_out": reached})
-    sys.stdout.write(
-        f"{classifier.model}: macro-F1 {reached['all']['macro_f1']} on {len(kept['all'])} held-out texts\n"
-    )
+    sys.stdout.write(f"{classifier.model}: macro-F1 {reached['all']['macro_f1']} on {len(kept)} held-out texts\n")
 
 
 if __name__ == "__main__":

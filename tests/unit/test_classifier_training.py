@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from silofrei.routing.classifier.corpus_rows import Row, load_corpus
+from silofrei.routing.classifier.corpus_rows import Row
 from silofrei.routing.classifier.evaluate import evaluate, figures
 from silofrei.routing.classifier.lexicon import LABELS, compile_lexicon, read_terms
 from silofrei.routing.classifier.model import TextInput, load_classifier
@@ -82,8 +82,8 @@ def test_training_twice_gives_the_same_model_that_knows_its_texts(tmp_path: Path
     assert (found.label, found.language, found.model) == (rows[0].label, rows[0].language, classifier.model)
 
 
-def test_what_nobody_judged_is_not_learned(tmp_path: Path) -> None:
-    rows = [one._replace(mood=None, urgent=None) for one in load_corpus()[::60]]
+def test_what_nobody_judged_is_not_learned(tmp_path: Path, corpus: Sequence[Row]) -> None:
+    rows = [one._replace(mood=None, urgent=None) for one in corpus[::60]]
     write_model(tmp_path, train(rows, compile_lexicon(read_terms())), {"name": "linear-small"})
     (found,) = load_classifier(Thresholds(), tmp_path).classify([TextInput("Das Paket ist kaputt, ich will mein Geld")])
     assert found.mood == Mood(negative=1 / 3, neutral=1 / 3, positive=1 / 3)

@@ -144,8 +144,8 @@ def trained(registry: Registry, turned_weights: Callable[[int], Weights], monkey
     monkeypatch.setattr(retraining, "packaged_lexicon", lambda: lexicon)
 
     def run(name: str = "new", turn: int = 0, **options: Any) -> Trained:
-        def trainer(rows: Sequence[Row], lexicon: Lexicon, counts: Sequence[float]) -> Weights:
-            assert len(rows) == len(counts)
+        def trainer(rows: Sequence[Row], lexicon: Lexicon, counts: Sequence[float], own: int) -> Weights:
+            assert 0 <= own <= len(rows) == len(counts)
             return turned_weights(turn)
 
         given: dict[str, Any] = {"tolerance": 0.02, "at": NOW, "corpus": CORPUS, "trainer": trainer, **options}
