@@ -15,6 +15,7 @@ from silofrei.desk.handover_view import steps
 from silofrei.desk.ticket_view import Card, bars, card, entries, held_by
 from silofrei.desk.visitor import MINE_COOKIE, NAME_COOKIE, clean_name, remember
 from silofrei.desk.words import tone
+from silofrei.routing.opinion.mixing import took_part
 from silofrei.routing.queue.codes import Refused
 from silofrei.schemas.ticket import NOTE_LIMIT, REASON_LIMIT, Ticket
 
@@ -164,6 +165,7 @@ async def ticket_page(
         thread=entries(found),
         scores=bars(found.classification) if found.classification else (),
         evidence=sorted((piece for piece in evidence if piece.weight > 0), key=lambda piece: -piece.weight)[:8],
+        second_opinion=found.classification is not None and took_part(found.classification),
         tone=tone(found.due_at, found.opened_at, view.now),
         held=held,
         handovers=steps(found, view.may_open, held=held),

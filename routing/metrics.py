@@ -55,6 +55,22 @@ class Dependency(StrEnum):
     REDIS = "redis"
 
 
+class OpinionOutcome(StrEnum):
+    """What became of a text that the local model was unsure about, where a second opinion is set up."""
+
+    SETTLED = "settled"
+    STILL_UNSURE = "still_unsure"
+    TIMED_OUT = "timed_out"
+    FAILED = "failed"
+    UNREADABLE = "unreadable"
+    LET_GO = "let_go"
+    WITHHELD = "withheld"
+    OVER_BUDGET = "over_budget"
+    TOO_MANY = "too_many"
+    OUT_OF_TIME = "out_of_time"
+    BREAKER_OPEN = "breaker_open"
+
+
 DELIVERIES = Counter("silofrei_deliveries", "Deliveries taken from mentions.raw.", ["channel"])
 CHANGES = Counter(
     "silofrei_changes",
@@ -103,6 +119,17 @@ SHADOW_DECISIONS = Counter(
     "silofrei_shadow_decisions",
     "Texts by where the active model and SILOFREI_SHADOW_MODEL would send them alone; triage where one is unsure.",
     ["active", "candidate"],
+)
+SECOND_OPINIONS = Counter(
+    "silofrei_second_opinions",
+    "Texts that the classifier was unsure about, by what became of the second opinion.",
+    ["outcome"],
+)
+SECOND_OPINION_SECONDS = Histogram(
+    "silofrei_second_opinion_seconds", "From a question to its answer, failure or time-out.", buckets=_SECONDS
+)
+SECOND_OPINION_BREAKER = Gauge(
+    "silofrei_second_opinion_breaker_open", "1 while the second opinion's server is left alone after failures, else 0."
 )
 LEASES_EXPIRED = Counter("silofrei_leases_expired", "Leases that ran out.", ["department"])
 LEDGER_ROWS = Counter("silofrei_ledger_rows", "Events written to Parquet.")
@@ -156,6 +183,12 @@ def begin_shadow_series() -> None:
     places = (*Label, TRIAGE)
     for active, candidate in product(places, places):
         SHADOW_DECISIONS.labels(active, candidate)
+
+
+def begin_opinion_series() -> None:
+    """Create the counters of a worker with a second opinion at zero, as `begin_worker_series` does."""
+    for outcome in OpinionOutcome:
+        SECOND_OPINIONS.labels(outcome)
 
 
 def observe_all(step: Step, histogram: Histogram, starts: Sequence[float], ends: Sequence[float]) -> None:

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, SecretStr, StringConstraints, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from silofrei.schemas.names import Durability
+from silofrei.schemas.opinion_settings import OpinionSettings
 
 PREFIX = "SILOFREI_"
 _USER_INFO = re.compile(r"//[^@/]*@")
@@ -23,8 +24,11 @@ class ConfigurationError(Exception):
     """Something in the configuration is wrong; the message names it and the fix. Exit code 2."""
 
 
-class Settings(BaseSettings):
-    """Everything an operator can set. Durations are seconds, sizes bytes, unless the name says otherwise."""
+class Settings(OpinionSettings):
+    """Everything an operator can set. Durations are seconds, sizes bytes, unless the name says otherwise.
+
+    What begins with `second_opinion_` stands in opinion_settings.py.
+    """
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_file=".env", frozen=True, extra="ignore")
 
@@ -134,6 +138,11 @@ class Settings(BaseSettings):
             raise ValueError(
                 f"SILOFREI_TOMBSTONE_HOURS={self.tombstone_hours} must exceed "
                 f"SILOFREI_RETENTION_RAW_HOURS={self.retention_raw_hours}, or a replay reopens finished tickets"
+            )
+        if self.second_opinion_url and self.second_opinion_timeout > self.watchdog / 2:
+            raise ValueError(
+                f"SILOFREI_SECOND_OPINION_TIMEOUT={self.second_opinion_timeout:g} must be at most half of "
+                f"SILOFREI_WATCHDOG={self.watchdog:g}, or waiting is taken for standing still"
             )
         return self
 

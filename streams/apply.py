@@ -46,6 +46,19 @@ class Classifying(Protocol):
         """One answer per text, in order."""
 
 
+class Refining(Protocol):
+    """What is needed of the second opinions of one haul."""
+
+    async def refine(
+        self,
+        mentions: Sequence[Mention],
+        answers: Sequence[Classification | Exception],
+        now: datetime,
+        halt: asyncio.Event,
+    ) -> list[Classification | Exception]:
+        """The answers in order, some of them better; soon, whatever happens."""
+
+
 class Deciding(Protocol):
     """What is needed of the policy."""
 
@@ -103,6 +116,7 @@ class Router:
         retry_cap: longest pause between retries, seconds.
         clock: now, with time zone.
         on_retry: told whenever a dependency is away.
+        opinions: gives the second opinions of a haul, where they are on.
     """
 
     def __init__(
@@ -117,6 +131,7 @@ class Router:
         retry_cap: float,
         clock: Callable[[], datetime],
         on_retry: Callable[[], None] = lambda: None,
+        opinions: Callable[[], Refining] | None = None,
     ) -> None:
         self._classifier = classifier
         self._policy = policy
@@ -127,6 +142,7 @@ class Router:
         self._clock = clock
         self._redis = Patience(Dependency.REDIS, (Unavailable, EpochMissing), cap=retry_cap, on_retry=on_retry)
         self._kafka = Patience(Dependency.KAFKA, (KafkaAway,), cap=retry_cap, on_retry=on_retry)
+        self._opinions = opinions
         self._doubtful = 0
 
     async def route(
@@ -164,11 +180,12 @@ class Router:
     ) -> None:
         """The queue gets one chunk after the other; while it works on one, the next is read and decided."""
         asked: asyncio.Task[None] | None = None
+        opinions = self._opinions() if self._opinions else None
         try:
             async with aclosing(self._chunks(haul, outcomes, dead)) as chunks:
                 async for brand, chunk in chunks:
                     refused: list[tuple[_Work, Exception]] = []
-                    ready = self._decide(chunk, refused)
+                    ready = await self._decide(chunk, refused, opinions, haul.halt)
                     decided_at = self._clock()
                     if asked:
                         await asked
@@ -233,11 +250,20 @@ class Router:
         for work, error in refused:
             dead.append(_refusal(work, error, self._clock(), dead))
 
-    def _decide(self, chunk: Sequence[_Work], refused: list[tuple[_Work, Exception]]) -> list[_Work]:
+    async def _decide(
+        self,
+        chunk: Sequence[_Work],
+        refused: list[tuple[_Work, Exception]],
+        opinions: Refining | None,
+        halt: asyncio.Event,
+    ) -> list[_Work]:
         """The works that have an effect now; the others are added to `refused`."""
         now = self._clock()
         mentions = [work.change.mention for work in chunk if not isinstance(work.change, MentionDeleted)]
-        answers = iter(self._classify([TextInput(mention.text, mention.language) for mention in mentions]))
+        classified = self._classify([TextInput(mention.text, mention.language) for mention in mentions])
+        if opinions is not None:
+            classified = await opinions.refine(mentions, classified, now, halt)
+        answers = iter(classified)
         ready = []
         for work in chunk:
             effect = self._effect(work.change, answers, now)

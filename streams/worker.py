@@ -21,8 +21,10 @@ from silofrei.routing.metrics import (
     WATCHDOG_COUNTER,
     WATCHDOG_EXITS,
     Dependency,
+    begin_opinion_series,
     begin_worker_series,
 )
+from silofrei.routing.opinion.batches import Opinions
 from silofrei.routing.policy import Policy
 from silofrei.routing.queue import EpochMissing, TicketQueue, Unavailable
 from silofrei.schemas.config import Config
@@ -31,6 +33,7 @@ from silofrei.streams.apply import Classifying, Router
 from silofrei.streams.dead_letter_writer import DeadLetterWriter
 from silofrei.streams.epochs import begin_epochs
 from silofrei.streams.metrics_port import serve_metrics
+from silofrei.streams.opinions import opinions_of
 from silofrei.streams.patience import GivenUp, Patience
 from silofrei.streams.topics import Topics, compare
 from silofrei.streams.watchdog import STUCK, Watchdog
@@ -52,13 +55,18 @@ def run_worker(settings: Settings, config: Config, classifier: Classifying) -> i
     """Work until SIGTERM or SIGINT; the exit code: 0 stopped, 1 crashed, 75 stuck (start it again).
 
     Raises:
-        ConfigurationError: no broker answers, a topic is missing, or the metrics port is taken.
+        ConfigurationError: no broker answers, a topic is missing, the metrics port is taken, or a brand of the second
+            opinion is not configured.
     """
+    opinions = opinions_of(settings, config)
     _check_topics(settings, config)
     begin_worker_series(config.queue_names())
+    if opinions is not None:
+        begin_opinion_series()
+        log.info("Texts that the classifier is unsure of are shown to %s", settings.second_opinion_model)
     serve_metrics(settings)
     _use_uvloop()
-    return asyncio.run(_work(settings, config, classifier))
+    return asyncio.run(_work(settings, config, classifier, opinions))
 
 
 def _check_topics(settings: Settings, config: Config) -> None:
@@ -94,7 +102,7 @@ def _share_the_interpreter() -> None:
     sys.setswitchinterval(_SWITCH_SECONDS)
 
 
-async def _work(settings: Settings, config: Config, classifier: Classifying) -> int:
+async def _work(settings: Settings, config: Config, classifier: Classifying, opinions: Opinions | None) -> int:
     stop = asyncio.Event()
     _on_signals(stop)
     queue = TicketQueue.connect(settings, departments=config.queue_names())
@@ -110,6 +118,7 @@ async def _work(settings: Settings, config: Config, classifier: Classifying) -> 
         retry_cap=settings.retry_cap,
         clock=lambda: datetime.now(UTC),
         on_retry=watchdog.excuse,
+        opinions=opinions.for_batch if opinions else None,
     )
     try:
         await _begin(settings, config, queue, stop)
@@ -121,6 +130,8 @@ async def _work(settings: Settings, config: Config, classifier: Classifying) -> 
     except GivenUp:
         return 0
     finally:
+        if opinions is not None:
+            await opinions.close()
         await letters.close()
         await queue.close()
 

@@ -63,7 +63,7 @@ def schemas(
 
 
 def doctor(config: ConfigOption = None, data: DataOption = None, json: JsonOption = False) -> None:
-    """Check versions, configuration, model, broker, topics, Redis and clocks; say what to fix."""
+    """Check versions, configuration, model, second opinion, broker, topics, Redis and clocks; say what to fix."""
     with clean_errors():
         settings = settings_for(data, config)
         company = configuration(settings)
@@ -74,7 +74,10 @@ def doctor(config: ConfigOption = None, data: DataOption = None, json: JsonOptio
             wrong += not check.good
             say(jsonlib.dumps(asdict(check), ensure_ascii=False) if json else check.as_text())
 
-        for check in (*_versions(), _config(settings, company), _model(settings, company), *_kafka(settings, company)):
+        for check in (*_versions(), _config(settings, company), _model(settings, company)):
+            tell(check)
+        tell(_second_opinion(settings, company))
+        for check in _kafka(settings, company):
             tell(check)
 
         async def look_at_redis() -> None:
@@ -117,6 +120,28 @@ def _model(settings: Settings, company: Config) -> Check:
     except ConfigurationError as error:
         fix = f"`silofrei model use {PACKAGED_NAME}`, or another of `silofrei model list`; else install silofrei again"
         return Check("model", False, str(error), fix)
+
+
+def _second_opinion(settings: Settings, company: Config) -> Check:
+    from silofrei.deploy.cli.opinion import ask_once
+    from silofrei.routing.opinion.answer import Unreadable
+    from silofrei.routing.opinion.asking import EndpointFailed
+    from silofrei.streams.opinions import check_brands
+
+    name = "second-opinion"
+    try:
+        check_brands(settings, company)
+        answered = ask_once(settings)
+    except (ConfigurationError, EndpointFailed) as error:
+        fix = "until it answers, unsure texts go to triage; unset SILOFREI_SECOND_OPINION_URL to do without"
+        return Check(name, False, str(error), fix)
+    except Unreadable as error:
+        detail = f"{settings.second_opinion_model} answers, but what it says {error}"
+        return Check(name, False, detail, "choose a model that follows instructions in SILOFREI_SECOND_OPINION_MODEL")
+    if answered is None:
+        return Check(name, True, "off: no text leaves the company")
+    opinion, seconds = answered
+    return Check(name, True, f"{settings.second_opinion_model} answers in {seconds:.2f} s ({opinion.label.value})")
 
 
 def _kafka(settings: Settings, company: Config) -> Iterator[Check]:

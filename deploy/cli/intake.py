@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, BinaryIO
+from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -25,8 +25,12 @@ from silofrei.deploy.cli.context import (
     say,
     settings_for,
 )
+from silofrei.schemas.config import Config
 from silofrei.schemas.names import Channel
-from silofrei.schemas.settings import ConfigurationError
+from silofrei.schemas.settings import ConfigurationError, Settings
+
+if TYPE_CHECKING:
+    from silofrei.deploy.cli.opinion import FileOpinions
 
 BATCH = 500
 FileArgument = Annotated[str, typer.Argument(metavar="FILE", help="A file, or - for standard input.")]
@@ -93,17 +97,28 @@ class _Answer(BaseModel):
     model: str
 
 
-def classify(file: FileArgument, config: ConfigOption = None, data: DataOption = None) -> None:
+def classify(
+    file: FileArgument,
+    second_opinion: Annotated[
+        bool,
+        typer.Option("--second-opinion", help="Show texts that the model is unsure of to the server of your settings."),
+    ] = False,
+    config: ConfigOption = None,
+    data: DataOption = None,
+) -> None:
     """Classify JSON lines {"id","text","lang"?}: one JSON line each, in the same order."""
     with clean_errors():
         settings = settings_for(data, config)
         company = configuration(settings)
         from silofrei.routing.classifier.model import TextInput
 
+        opinions = _file_opinions(settings, company) if second_opinion else None
         classifier = load_model(settings, company)
 
         def answer(lines: list[_Line]) -> None:
             found = classifier.classify([TextInput(line.text, line.lang) for line in lines], explain=False)
+            if opinions is not None:
+                found = opinions.refine([line.text for line in lines], found)
             for line, result in zip(lines, found, strict=True):
                 say(
                     _Answer(
@@ -134,8 +149,17 @@ def classify(file: FileArgument, config: ConfigOption = None, data: DataOption =
                     pending = []
         if pending:
             answer(pending)
+        if opinions is not None:
+            opinions.tell()
         if refused:
             raise typer.Exit(REFUSED)
+
+
+def _file_opinions(settings: Settings, company: Config) -> "FileOpinions":
+    # Imported only where it is asked for: everybody else need not wait for an HTTP client.
+    from silofrei.deploy.cli.opinion import FileOpinions
+
+    return FileOpinions(settings, company)
 
 
 dead_letters = typer.Typer(help="What could not be processed, and how it comes back.", no_args_is_help=True)

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from babel.dates import format_timedelta
 
 from silofrei.desk.words import Words
+from silofrei.routing.opinion.mixing import took_part
 from silofrei.schemas.config import Config
 from silofrei.schemas.names import TicketStatus
 from silofrei.schemas.ticket import Ticket
@@ -16,6 +17,7 @@ _SAYS = {
         "resolved": "resolved: {outcome}",
         "held": "with {holder}, token {token}",
         "why": "Why here",
+        "second": "with a second opinion",
         "deleted": "(deleted by its author)",
         "waiting": "waiting",
         "attempts": "{count} expired leases",
@@ -27,6 +29,7 @@ _SAYS = {
         "resolved": "erledigt: {outcome}",
         "held": "bei {holder}, Marke {token}",
         "why": "Warum hier",
+        "second": "mit zweiter Meinung",
         "deleted": "(vom Verfasser gelöscht)",
         "waiting": "wartet",
         "attempts": "{count} abgelaufene Reservierungen",
@@ -87,7 +90,8 @@ def ticket_as_text(ticket: Ticket, company: Config, language: str, now: datetime
             "",
             f"  {says['why']}: {ticket.rule} · "
             + ", ".join(f"{label} {score:.0%}" for label, score in ranked)
-            + (f" · «{terms}»" if terms else ""),
+            + (f" · «{terms}»" if terms else "")
+            + (f" · {says['second']}" if took_part(ticket.classification) else ""),
         ]
     return "\n".join(lines)
 

@@ -177,7 +177,9 @@ def send_traffic(settings: Settings, first: int, mentions: int) -> None:
 
 
 def part(role: Role, settings: Settings, port: int, folder: Path) -> Child:
-    env = environment_of(settings.model_copy(update={"metrics_port": port, "shadow_model": "packaged"}))
+    # Nobody listens there: its figures are those of a server that is away.
+    away = {"second_opinion_url": "http://127.0.0.1:1/v1", "second_opinion_model": "away"}
+    env = environment_of(settings.model_copy(update={"metrics_port": port, "shadow_model": "packaged", **away}))
     argv = (sys.executable, "-m", "silofrei.deploy.cli.main", role.value)
     return Child(role.value, argv, folder / f"{role}.log", env=env, cwd=folder)
 

@@ -21,9 +21,10 @@ from silofrei.desk.guard import HEADERS
 from silofrei.desk.report import Figures, HandOver, Report, Share, Spread
 from silofrei.desk.report_page import choose_period, matrix
 from silofrei.routing.queue import Depth, RefusalCode, Refused, Unavailable
+from silofrei.schemas.classification import Classification, Scores
 from silofrei.schemas.config import Config, Department, Title
 from silofrei.schemas.mention import Author, Mention
-from silofrei.schemas.names import Channel, DiscardReason, MentionKind, Outcome, Priority, TicketStatus
+from silofrei.schemas.names import Channel, DiscardReason, Label, Language, MentionKind, Outcome, Priority, TicketStatus
 from silofrei.schemas.settings import ConfigurationError
 from silofrei.schemas.ticket import Handover, Lease, Ticket, TicketMention
 
@@ -283,6 +284,16 @@ async def test_language_by_address_cookie_and_browser(browser: Browser) -> None:
     assert "Dringendstes übernehmen" in chosen.text
     assert '<html lang="de">' in (await browser.get("/", headers={"accept-language": "en"})).text
     assert '<html lang="de">' in (await browser.get("/?lang=xx")).text, "an unknown language changes nothing"
+
+
+@pytest.mark.parametrize("model", ["linear-1", "linear-1+m-7b"])
+async def test_a_ticket_says_that_a_second_model_took_part(browser: Browser, queue: MemoryQueue, model: str) -> None:
+    scores = Scores(service=0.2, sales=0.5, hr=0.1, pr=0.1, none=0.1)
+    made = Classification(label=Label.SALES, scores=scores, language=Language.GERMAN, abstained=False, model=model)
+    queue.tickets["t-second"] = ticket("second", classification=made)
+    for language, told in (("de", "Ein zweites Modell hat mitentschieden"), ("en", "A second model took part")):
+        page = await browser.get(f"/ticket/t-second?lang={language}")
+        assert (told in page.text) is ("+" in model)
 
 
 async def test_a_name_is_remembered_and_shown(browser: Browser) -> None:

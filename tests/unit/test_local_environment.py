@@ -23,11 +23,14 @@ def test_a_child_reads_the_same_settings(make_settings, tmp_path: Path, monkeypa
         topic_prefix="t.",
         lease=12.5,
         retention_events_hours=-1,
+        second_opinion_url="http://127.0.0.1:1/v1",
+        second_opinion_model="m",
+        second_opinion_messages=True,
     )
     for name, value in environment_of(settings).items():
         monkeypatch.setenv(name, value)
     read = load_settings(_env_file=None)
-    unset = {"desk_secret", "redis_password"}
+    unset = {"desk_secret", "redis_password", "second_opinion_api_key"}
     assert read.model_dump(exclude=unset) == settings.model_dump(exclude=unset)
 
 

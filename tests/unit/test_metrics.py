@@ -38,6 +38,12 @@ def test_the_series_of_a_shadow_model_begin_at_zero() -> None:
         assert REGISTRY.get_sample_value("silofrei_shadow_decisions_total", labels) is not None
 
 
+def test_the_series_of_a_second_opinion_begin_at_zero() -> None:
+    metrics.begin_opinion_series()
+    for outcome in metrics.OpinionOutcome:
+        assert REGISTRY.get_sample_value("silofrei_second_opinions_total", {"outcome": outcome}) is not None
+
+
 def test_names_say_their_unit_and_no_label_can_come_from_data() -> None:
     closed = {"channel", "department", "outcome", "reason", "step", "topic", "partition", "dependency"}
     closed |= {"active", "candidate"}

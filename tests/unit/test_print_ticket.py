@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from silofrei.deploy.cli.print_ticket import ticket_as_text
+from silofrei.schemas.classification import Classification, Scores
 from silofrei.schemas.config import Config
 from silofrei.schemas.mention import Author, Mention
-from silofrei.schemas.names import Channel, MentionKind, Outcome, Priority, TicketStatus
+from silofrei.schemas.names import Channel, Label, Language, MentionKind, Outcome, Priority, TicketStatus
 from silofrei.schemas.ticket import Handover, Ticket, TicketMention
 
 NOW = datetime(2026, 11, 24, 9, tzinfo=UTC)
@@ -65,6 +66,15 @@ def test_who_resolved_it_and_the_note() -> None:
     assert lines[0].endswith("resolved: solved · by ben")
     assert lines[1:3] == ["  Note:", "    Sent again.[2J"]
     assert "erledigt: solved · von ben" in ticket_as_text(done, Config(), "de", NOW)
+
+
+@pytest.mark.parametrize(("language", "told"), [("en", "with a second opinion"), ("de", "mit zweiter Meinung")])
+def test_a_second_opinion_is_told(language: str, told: str) -> None:
+    scores = Scores(service=0.1, sales=0.2, hr=0.1, pr=0.5, none=0.1)
+    made = Classification(label=Label.PR, scores=scores, language=Language.GERMAN, abstained=False, model="linear-1+m")
+    alone = made.model_copy(update={"model": "linear-1"})
+    assert ticket_as_text(ticket(classification=made), Config(), language, NOW).endswith(f" · {told}")
+    assert told not in ticket_as_text(ticket(classification=alone), Config(), language, NOW)
 
 
 def test_nothing_that_others_wrote_steers_the_terminal() -> None:

@@ -28,6 +28,9 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         ("KAFKA_SECURITY", "SASL_SSL", ["SILOFREI_KAFKA_USERNAME", "SILOFREI_KAFKA_PASSWORD"]),
         ("TOMBSTONE_HOURS", "24", ["SILOFREI_TOMBSTONE_HOURS=24", "SILOFREI_RETENTION_RAW_HOURS=168"]),
         ("SECRETS_DIR", "/nowhere/at/all", ["SILOFREI_SECRETS_DIR", "not a folder"]),
+        ("SECOND_OPINION_TIMEOUT", "300", ["SILOFREI_SECOND_OPINION_TIMEOUT", "less than or equal to 30"]),
+        ("SECOND_OPINION_MODEL", "a b", ["SILOFREI_SECOND_OPINION_MODEL='a b'", "pattern"]),
+        ("SECOND_OPINION_BRANDS", "A, b", ["SILOFREI_SECOND_OPINION_BRANDS='A, b'", "comma separated"]),
         ("REDIS_DURABILITY", "sometimes", ["SILOFREI_REDIS_DURABILITY='sometimes'", "everysec"]),
     ],
 )
