@@ -55,6 +55,14 @@ class Dependency(StrEnum):
     REDIS = "redis"
 
 
+class EncoderOutcome(StrEnum):
+    """What an encoder made of a text that the linear model was unsure of."""
+
+    STAYED = "stayed"
+    MOVED = "moved"
+    FAILED = "failed"
+
+
 DELIVERIES = Counter("silofrei_deliveries", "Deliveries taken from mentions.raw.", ["channel"])
 CHANGES = Counter(
     "silofrei_changes",
@@ -104,6 +112,12 @@ SHADOW_DECISIONS = Counter(
     "Texts by where the active model and SILOFREI_SHADOW_MODEL would send them alone; triage where one is unsure.",
     ["active", "candidate"],
 )
+ENCODER_TEXTS = Counter(
+    "silofrei_encoder_texts",
+    "Texts that the encoder was asked about: whether label or certainty moved; failed where it gave no answer.",
+    ["outcome"],
+)
+ENCODER_SECONDS = Histogram("silofrei_encoder_seconds", "The encoder's part of one batch.", buckets=_SECONDS)
 LEASES_EXPIRED = Counter("silofrei_leases_expired", "Leases that ran out.", ["department"])
 LEDGER_ROWS = Counter("silofrei_ledger_rows", "Events written to Parquet.")
 
@@ -156,6 +170,12 @@ def begin_shadow_series() -> None:
     places = (*Label, TRIAGE)
     for active, candidate in product(places, places):
         SHADOW_DECISIONS.labels(active, candidate)
+
+
+def begin_encoder_series() -> None:
+    """Create the counters of a worker at zero that an encoder may count in, as `begin_worker_series` does."""
+    for outcome in EncoderOutcome:
+        ENCODER_TEXTS.labels(outcome)
 
 
 def observe_all(step: Step, histogram: Histogram, starts: Sequence[float], ends: Sequence[float]) -> None:

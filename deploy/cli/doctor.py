@@ -110,7 +110,7 @@ def _config(settings: Settings, company: Config) -> Check:
 def _model(settings: Settings, company: Config) -> Check:
     from silofrei.routing.classifier.registry import PACKAGED_NAME, Registry
 
-    registry = Registry(settings.models_folder, company.words)
+    registry = Registry(settings.models_folder, company.words, settings.encoder_threads)
     try:
         name = registry.pointer().active
         return Check("model", True, f"{registry.load(name, company.thresholds).model} ({name})")

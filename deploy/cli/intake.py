@@ -100,7 +100,7 @@ def classify(file: FileArgument, config: ConfigOption = None, data: DataOption =
         from silofrei.routing.classifier.model import TextInput
         from silofrei.routing.classifier.registry import Registry
 
-        registry = Registry(settings.models_folder, company.words)
+        registry = Registry(settings.models_folder, company.words, settings.encoder_threads)
         classifier = registry.load(registry.pointer().active, company.thresholds)
 
         def answer(lines: list[_Line]) -> None:

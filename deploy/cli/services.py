@@ -44,9 +44,10 @@ def _classifier(settings: Settings, company: Config) -> "Classifier":
     from silofrei.routing.classifier.registry import Registry
     from silofrei.routing.classifier.shadow import ShadowedClassifier
     from silofrei.routing.classifier.stored import ModelError
-    from silofrei.routing.metrics import begin_shadow_series
+    from silofrei.routing.metrics import begin_encoder_series, begin_shadow_series
 
-    registry = Registry(settings.models_folder, company.words)
+    registry = Registry(settings.models_folder, company.words, settings.encoder_threads)
+    begin_encoder_series()
     active = ActiveClassifier(registry, company.thresholds)
     if settings.shadow_model is None:
         return active

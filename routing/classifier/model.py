@@ -151,7 +151,7 @@ class LinearClassifier:
             {
                 "label": LABELS[label],
                 "scores": dict(zip(_NAMES, row, strict=True)),
-                "secondary": self._others(label, row) if more else (),
+                "secondary": others(label, row, self._secondary) if more else (),
                 "language": language,
                 "abstained": low or language not in told,
                 "evidence": spans,
@@ -162,15 +162,21 @@ class LinearClassifier:
             )
         ]
 
-    def _others(self, best: int, row: list[float]) -> tuple[Label, ...]:
-        """Departments that should see it too, the likelier first."""
-        least = self._secondary
-        found = [
-            (score, label)
-            for number, (label, score) in enumerate(zip(LABELS, row, strict=True))
-            if score >= least and number != best and label is not Label.NONE
-        ]
-        return tuple(label for _, label in sorted(found, key=lambda pair: -pair[0])) if found else ()
+
+def others(best: int, row: Sequence[float], least: float) -> tuple[Label, ...]:
+    """Departments that should see a text too, the likelier first.
+
+    Args:
+        best: number of the label that it has.
+        row: (labels,) its probabilities.
+        least: the smallest that counts.
+    """
+    found = [
+        (score, label)
+        for number, (label, score) in enumerate(zip(LABELS, row, strict=True))
+        if score >= least and number != best and label is not Label.NONE
+    ]
+    return tuple(label for _, label in sorted(found, key=lambda pair: -pair[0])) if found else ()
 
 
 def _at_positions(table: NDArray[np.float32], texts: Batch, features: Features) -> NDArray[np.float32]:

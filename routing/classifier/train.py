@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import scipy.sparse
@@ -142,6 +142,18 @@ def evened(rows: Sequence[Row], labels: Labels) -> NDArray[np.float64]:
     return weights
 
 
+class Fitted(NamedTuple):
+    """A model, and what it is worth on texts of others than those it learned from.
+
+    Attributes:
+        weights: of the model.
+        apart: (rows, labels) logits of each row by the one model of the mean that was trained without its part.
+    """
+
+    weights: Weights
+    apart: NDArray[np.float64]
+
+
 def train(rows: Sequence[Row], lexicon: Lexicon, weights: Sequence[float] | None = None) -> Weights:
     """A model of these rows: the mean of models that each leave out a part of the corpus.
 
@@ -150,6 +162,11 @@ def train(rows: Sequence[Row], lexicon: Lexicon, weights: Sequence[float] | None
         lexicon: the terms.
         weights: how much each row counts, 1 where they are left out.
     """
+    return train_apart(rows, lexicon, weights).weights
+
+
+def train_apart(rows: Sequence[Row], lexicon: Lexicon, weights: Sequence[float] | None = None) -> Fitted:
+    """As `train`, with what each row gets from a model that has not seen its part."""
     texts = batch([fold(row.text).text for row in rows])
     english = np.array([row.language is Language.ENGLISH for row in rows])
     features = extract(texts, Words(texts), lexicon, english)
@@ -173,7 +190,7 @@ def train(rows: Sequence[Row], lexicon: Lexicon, weights: Sequence[float] | None
 
     sparse = np.zeros((1 << BITS, len(LABELS)), dtype=np.float32)
     sparse[used] = linear[: len(used)] * np.sqrt(rarity[used])[:, None]
-    return Weights(
+    made = Weights(
         sparse=sparse,
         rarity=rarity,
         words=word_odds(texts, features, labels, given),
@@ -183,6 +200,7 @@ def train(rows: Sequence[Row], lexicon: Lexicon, weights: Sequence[float] | None
         language=train_language(rows),
         lexicon=lexicon,
     )
+    return Fitted(made, logits)
 
 
 def main(folder: Path) -> None:

@@ -1,0 +1,102 @@
+"""The linear model first, and behind it an encoder for the texts that it is unsure of.
+
+Owns: which texts are asked about, and what becomes of an answer. Refuses: training (fit.py) and storage (stage.py).
+Whatever fails in the encoder, the linear model's answer stays.
+"""
+
+import logging
+from collections.abc import Sequence
+from time import perf_counter
+
+import numpy as np
+
+from silofrei.routing.classifier.encoder.sentence import SentenceEncoder
+from silofrei.routing.classifier.encoder.stage import Chances, Stage
+from silofrei.routing.classifier.lexicon import LABELS
+from silofrei.routing.classifier.model import LinearClassifier, TextInput, others
+from silofrei.routing.metrics import ENCODER_SECONDS, ENCODER_TEXTS, EncoderOutcome
+from silofrei.schemas.classification import Classification, Scores
+from silofrei.schemas.config import Thresholds
+
+log = logging.getLogger(__name__)
+
+
+class CascadedClassifier:
+    """Answers as the linear model does where that is sure, and as both do where it is not.
+
+    Args:
+        local: the linear model, which answers all.
+        stage: the head, and how much it says.
+        encoder: what the head was trained on.
+        thresholds: below which both together abstain.
+    """
+
+    def __init__(self, local: LinearClassifier, stage: Stage, encoder: SentenceEncoder, thresholds: Thresholds) -> None:
+        self._local = local
+        self._stage = stage
+        self._encoder = encoder
+        self._thresholds = thresholds
+        self._told = False
+
+    @property
+    def model(self) -> str:
+        """Names of both; an answer in which the encoder took no part has the linear model's alone."""
+        return f"{self._local.model}+{self._stage.name}"
+
+    def classify(self, inputs: Sequence[TextInput], *, explain: bool = True) -> list[Classification]:
+        """One answer per text, in order.
+
+        Args:
+            inputs: the texts.
+            explain: whether to say which words decided; these are those of the linear model.
+        """
+        answers = self._local.classify(inputs, explain=explain)
+        unsure = [number for number, answer in enumerate(answers) if self.asks(answer)]
+        if unsure:
+            began = perf_counter()
+            for number in unsure:
+                answers[number] = self._asked(inputs[number].text, answers[number])
+            ENCODER_SECONDS.observe(perf_counter() - began)
+        return answers
+
+    def probabilities(self, inputs: Sequence[TextInput]) -> Chances:
+        """(texts, labels) calibrated probabilities, in the order of `Label`."""
+        answers = self.classify(inputs, explain=False)
+        return np.array([_row(answer) for answer in answers]).reshape(len(answers), len(LABELS))
+
+    def asks(self, answer: Classification) -> bool:
+        """Whether the encoder is asked about a text with this answer of the linear model."""
+        card = self._stage.card
+        return answer.language in card.languages and (answer.abstained or max(_row(answer)) < card.below)
+
+    def _asked(self, text: str, answer: Classification) -> Classification:
+        try:
+            vectors = self._encoder.embed(text)[None]
+            (row,) = self._stage.both(answer.language, np.array([_row(answer)]), vectors).tolist()
+            changed = self._answer(answer, row)
+        except Exception:
+            # Whatever it is: thrown here, it would make dead letters of the mentions of this batch.
+            if not self._told:
+                self._told = True
+                log.exception("The encoder %s failed, so the linear model's answer stays", self._stage.name)
+            ENCODER_TEXTS.labels(EncoderOutcome.FAILED).inc()
+            return answer
+        moved = changed.label is not answer.label or changed.abstained is not answer.abstained
+        ENCODER_TEXTS.labels(EncoderOutcome.MOVED if moved else EncoderOutcome.STAYED).inc()
+        return changed
+
+    def _answer(self, answer: Classification, row: list[float]) -> Classification:
+        best = int(np.argmax(row))
+        return answer.model_copy(
+            update={
+                "label": LABELS[best],
+                "scores": Scores(**{label.value: score for label, score in zip(LABELS, row, strict=True)}),
+                "secondary": others(best, row, self._thresholds.secondary),
+                "abstained": row[best] < self._thresholds.of(LABELS[best]),
+                "model": self.model,
+            }
+        )
+
+
+def _row(answer: Classification) -> list[float]:
+    return [answer.scores.of(label) for label in LABELS]
