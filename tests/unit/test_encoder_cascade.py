@@ -18,6 +18,7 @@ from silofrei.routing.classifier.encoder.sentence import SentenceEncoder
 from silofrei.routing.classifier.encoder.stage import (
     STAGE_ARRAYS,
     STAGE_CARD,
+    Head,
     Mix,
     Stage,
     StageCard,
@@ -36,7 +37,10 @@ NOW = datetime(2026, 11, 24, 9, tzinfo=UTC)
 SURE = "Mein Zug ist ausgefallen, ich will eine Erstattung"
 UNSURE = "So, the train is there and it is the way it is with you people"
 TEXTS = [TextInput(SURE), TextInput(UNSURE), TextInput("Der Zug ist nun auch wieder da"), TextInput("")]
-MIXES = {Language.GERMAN: Mix(share=0.5, temperature=1.1), Language.ENGLISH: Mix(share=0.8, temperature=0.9)}
+MIXES = {
+    Language.GERMAN: Mix(share=0.5, temperature=1.1),
+    Language.ENGLISH: Mix(share=0.8, temperature=0.9, head_temperature=1.2),
+}
 LINEAR = load_classifier(Thresholds())
 
 Make = Callable[..., Path]
@@ -56,10 +60,11 @@ def make_stage(make_encoder: Make) -> Callable[..., Stage]:
         files = read_files(make_encoder(folder))
         dimension = SentenceEncoder(files).dimension
         draw = np.random.default_rng(3)
-        given = {"below": 0.7, "languages": MIXES, "temperature": 1.2, **card}
+        given = {"below": 0.7, "languages": MIXES, **card}
+        weights = draw.normal(size=(dimension, len(Label))).astype(np.float32) * 3
+        head = Head(weights, draw.normal(size=len(Label)).astype(np.float32))
         return Stage(
-            draw.normal(size=(dimension, len(Label))).astype(np.float32) * 3,
-            draw.normal(size=len(Label)).astype(np.float32),
+            dict.fromkeys(MIXES, head),
             StageCard.model_validate(
                 {"path": path or str(files.folder), "files": files.checksums(), "dimension": dimension, **given}
             ),
@@ -111,7 +116,8 @@ def test_an_answer_is_the_mean_of_both_in_log_odds(make_stage: Callable[..., Sta
     stage = make_stage()
     (our,), (their,) = LINEAR.classify(TEXTS[1:2]), cascade(stage).classify(TEXTS[1:2])
     vector = SentenceEncoder(read_files(stage.folder(Path()))).embed(UNSURE)
-    logits = (vector @ stage.weights + stage.bias).astype(np.float64) / stage.card.temperature
+    english = stage.heads[Language.ENGLISH]
+    logits = (vector @ english.weights + english.bias).astype(np.float64) / 1.2
     head = np.exp(logits) / np.exp(logits).sum()
     local = np.array(list(our.scores.model_dump().values()))
     expected = (local**0.2 * head**0.8) ** (1 / 0.9)
@@ -255,19 +261,22 @@ def lose_arrays(folder: Path) -> None:
 
 def nonsense(folder: Path) -> None:
     card = json.loads((folder / STAGE_CARD).read_text())
-    (folder / STAGE_CARD).write_text(json.dumps({**card, "temperature": 0}))
+    card["languages"]["de"]["temperature"] = 0
+    (folder / STAGE_CARD).write_text(json.dumps(card))
 
 
 def other_size(folder: Path) -> None:
     stage = read_stage(folder)
     assert stage
-    write_stage(folder, Stage(stage.weights[:, :4], stage.bias, stage.card))
+    heads = {code: Head(head.weights[:, :4], head.bias) for code, head in stage.heads.items()}
+    write_stage(folder, Stage(heads, stage.card))
 
 
 def no_numbers(folder: Path) -> None:
     stage = read_stage(folder)
     assert stage
-    write_stage(folder, Stage(stage.weights * np.float32(np.nan), stage.bias, stage.card))
+    heads = {code: Head(head.weights * np.float32(np.nan), head.bias) for code, head in stage.heads.items()}
+    write_stage(folder, Stage(heads, stage.card))
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ Owns: the order of it, and what is compared with what. Refuses: the algorithm (f
 the extras `encoder` and `train`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict
 from datetime import datetime
@@ -23,13 +23,21 @@ from silofrei.routing.classifier.corpus_rows import Row, load_corpus
 from silofrei.routing.classifier.encoder.adopted import BOTH, HEAD, LOCAL, Adopted
 from silofrei.routing.classifier.encoder.cascade import CascadedClassifier
 from silofrei.routing.classifier.encoder.files import read_files
-from silofrei.routing.classifier.encoder.fit import choose_mixes, fit_head
+from silofrei.routing.classifier.encoder.fit import Voice, fit_voices
 from silofrei.routing.classifier.encoder.sentence import SentenceEncoder
-from silofrei.routing.classifier.encoder.stage import Chances, Stage, StageCard, softmax, write_stage, write_stage_card
+from silofrei.routing.classifier.encoder.stage import (
+    Chances,
+    Stage,
+    StageCard,
+    read_stage,
+    softmax,
+    write_stage,
+    write_stage_card,
+)
 from silofrei.routing.classifier.evaluate import Evaluation, figures
 from silofrei.routing.classifier.gate import judge
 from silofrei.routing.classifier.labelled import labelled
-from silofrei.routing.classifier.lexicon import Lexicon, packaged_lexicon
+from silofrei.routing.classifier.lexicon import LABELS, Lexicon, packaged_lexicon
 from silofrei.routing.classifier.model import TextInput
 from silofrei.routing.classifier.registry import Registry
 from silofrei.routing.classifier.stored import ARRAYS, CARD, read_card, write_card
@@ -84,44 +92,36 @@ def adopt(
     seen, tests = [row for row in rows if not row.held_out], [row for row in rows if row.held_out]
 
     vectors = _encode(encoder, seen, progress)
-    with threadpool_limits(1):  # as train.py does: the same texts give the same head
+    with threadpool_limits(1):  # as train.py does: the same texts give the same heads
         ours = trainer(seen, packaged_lexicon())
-        head = fit_head(seen, vectors)
-    mixes = choose_mixes(seen, softmax(ours.apart / ours.weights.temperature), head.apart, BELOW)
-    stage = Stage(
-        head.weights,
-        head.bias,
-        StageCard(
-            path=_path(folder.resolve(), registry.data.resolve()),
-            files=files.checksums(),
-            dimension=encoder.dimension,
-            temperature=round(head.temperature, 4),
-            below=BELOW,
-            languages=mixes,
-        ),
+        voices = fit_voices(seen, vectors, softmax(ours.apart / ours.weights.temperature), BELOW)
+    mixes = {language: voice.mix for language, voice in voices.items() if voice.mix}
+    card = StageCard(
+        path=_path(folder.resolve(), registry.data.resolve()),
+        files=files.checksums(),
+        dimension=encoder.dimension,
+        below=BELOW,
+        languages=mixes,
     )
+    stage = Stage({language: voices[language].fitted.head for language in mixes}, card)
+
     began = perf_counter()
-    alone = stage.head(_encode(encoder, tests))
+    found = {HEAD: _held_out(tests, _alone(voices, tests, _encode(encoder, tests)))}
     milliseconds = (perf_counter() - began) / len(tests) * 1000
     inputs = [TextInput(row.text) for row in tests]
-    found = {LOCAL: _held_out(tests, local.probabilities(inputs)), HEAD: _held_out(tests, alone)}
+    found[LOCAL] = _held_out(tests, local.probabilities(inputs))
     if not mixes:
         return Adopted(local.model, None, False, len(seen), mixes, 0.0, milliseconds, found, None)
-
     with _workshop(registry, dry_run) as place:
         made = Path(place)
         _copy(registry.source(base), made)
-        stage = write_stage(made, stage)
-        both = CascadedClassifier(local, stage, encoder, thresholds)
-        asked = float(np.mean([both.asks(answer) for answer in local.classify(inputs, explain=False)]))
+        both = CascadedClassifier(local, write_stage(made, stage), encoder, thresholds)
         found[BOTH] = _held_out(tests, both.probabilities(inputs))
+        asked = float(np.mean([both.asks(answer) for answer in local.classify(inputs, explain=False)]))
         sets = [labelled(row) for row in tests]
         verdict = judge({CORPUS: (assess(local, sets), assess(both, sets))}, tolerance)
-        reached = {which: _as_json(figures) for which, figures in found.items()}
-        write_stage_card(made, stage.card.model_copy(update={"figures": reached}))
-        card = {"trained_at": at.isoformat(timespec="seconds"), "held_out": reached[BOTH]}
         judged = {"compared_with": local.model, "tolerance": tolerance, "passed": verdict.passed}
-        write_card(made, {**read_card(made), **card, **judged})
+        _tell(made, {"trained_at": at.isoformat(timespec="seconds"), **judged}, found)
         if not dry_run:
             registry.keep(made, name)
     activated = verdict.passed and not dry_run
@@ -129,6 +129,25 @@ def adopt(
         registry.activate(name, at)
     stored = None if dry_run else name
     return Adopted(both.model, stored, activated, len(seen), mixes, asked, milliseconds, found, verdict)
+
+
+def _alone(voices: Mapping[Language, Voice], rows: Sequence[Row], vectors: NDArray[np.float32]) -> Chances:
+    """(rows, labels) what the heads alone say, each of the texts of its language."""
+    chances = np.full((len(rows), len(LABELS)), 1 / len(LABELS))
+    for language, voice in voices.items():
+        here = [number for number, row in enumerate(rows) if row.language is language]
+        if here:
+            chances[here] = voice.fitted.head.chances(vectors[here], voice.fitted.temperature)
+    return chances
+
+
+def _tell(made: Path, judged: Mapping[str, Any], found: Mapping[str, Mapping[str, Evaluation]]) -> None:
+    """Write into the cards what all three reach and what follows."""
+    reached = {which: {kept: asdict(one) for kept, one in own.items()} for which, own in found.items()}
+    stage = read_stage(made)
+    if stage is not None:
+        write_stage_card(made, stage.card.model_copy(update={"figures": reached}))
+    write_card(made, {**read_card(made), **judged, "held_out": reached[BOTH]})
 
 
 def _encode(encoder: SentenceEncoder, rows: Sequence[Row], progress: Progress | None = None) -> NDArray[np.float32]:
@@ -160,7 +179,3 @@ def _held_out(rows: Sequence[Row], chances: Chances) -> dict[str, Evaluation]:
     for language in (Language.GERMAN, Language.ENGLISH):
         kept[language.value] = [number for number, row in enumerate(rows) if row.language is language]
     return {name: figures([rows[n] for n in own], chances[own]) for name, own in kept.items() if own}
-
-
-def _as_json(found: dict[str, Evaluation]) -> dict[str, Any]:
-    return {name: asdict(one) for name, one in found.items()}

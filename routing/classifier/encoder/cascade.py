@@ -26,8 +26,8 @@ class CascadedClassifier:
 
     Args:
         local: the linear model, which answers all.
-        stage: the head, and how much it says.
-        encoder: what the head was trained on.
+        stage: the heads, and how much they say.
+        encoder: what the heads were trained on.
         thresholds: below which both together abstain.
     """
 

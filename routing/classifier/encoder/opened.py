@@ -37,7 +37,7 @@ def open_stage(place: Traversable, data: Path, threads: int) -> tuple[Stage, Sen
     encoder = SentenceEncoder(read_files(stage.folder(data), stage.card.files), threads)
     if encoder.dimension != stage.card.dimension:
         raise EncoderError(
-            f"model {place}: its head is for vectors of {stage.card.dimension} numbers, but {MODEL} gives "
+            f"model {place}: its heads are for vectors of {stage.card.dimension} numbers, but {MODEL} gives "
             f"{encoder.dimension}; take the encoder into use anew: `silofrei model use FOLDER`"
         )
     return stage, encoder

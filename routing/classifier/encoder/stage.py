@@ -1,6 +1,6 @@
-"""What stands behind the linear model: a head over an encoder's vectors, and how much it says beside the linear model.
+"""What stands behind the linear model: heads over an encoder's vectors, and how much they say beside the linear model.
 
-    DATA/models/<name>/encoder.npz     weights of the head, no pickle
+    DATA/models/<name>/encoder.npz     weights of the heads, one for each language; no pickle
     DATA/models/<name>/encoder.json    their checksum, where the encoder lies, the checksums of its files
 
 Owns: the arithmetic of both together, and these two files. Refuses: encoding (sentence.py), when to ask (cascade.py).
@@ -9,6 +9,7 @@ Owns: the arithmetic of both together, and these two files. Refuses: encoding (s
 import hashlib
 import io
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -37,10 +38,17 @@ class _Record(BaseModel):
 
 
 class Mix(_Record):
-    """How both models speak together in one language: `share` is the head's, `temperature` divides the sum."""
+    """How both models speak together in one language.
+
+    Attributes:
+        share: of the head, in the mean of both log probabilities.
+        temperature: divides that mean.
+        head_temperature: divides the head's own logits before.
+    """
 
     share: Annotated[float, Field(ge=0, le=1)]
     temperature: Temperature
+    head_temperature: Temperature = 1.0
 
 
 class StageCard(_Record):
@@ -50,18 +58,16 @@ class StageCard(_Record):
         path: the encoder's folder; one that is not absolute begins at DATA.
         files: SHA-256 of the encoder's files, by name.
         dimension: numbers in a vector.
-        temperature: divides the head's logits.
         below: texts whose best score is lower are asked about, as are those from which the linear model abstains.
-        languages: those in which the head has something to say.
+        languages: those in which a head has something to say.
         sha256: of the arrays.
-        figures: macro-F1 and more of the linear model, the head and both, on texts that none has seen.
+        figures: macro-F1 and more of the linear model, the heads and both, on texts that none has seen.
     """
 
     format: Literal[1] = 1
     path: str
     files: dict[str, Checksum]
     dimension: Annotated[int, Field(ge=1)]
-    temperature: Temperature
     below: Annotated[float, Field(ge=0, le=1)]
     languages: dict[Language, Mix]
     sha256: str = ""
@@ -69,17 +75,29 @@ class StageCard(_Record):
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
-    """A head and its card.
+class Head:
+    """A linear model over vectors of texts of one language.
 
     Attributes:
         weights: (dimension, labels).
         bias: (labels,).
-        card: the rest.
     """
 
     weights: NDArray[np.float32]
     bias: NDArray[np.float32]
+
+    def chances(self, vectors: NDArray[np.float32], temperature: float) -> Chances:
+        """(texts, labels) what it says of texts with these vectors."""
+        # A matrix product would add up in another order for another number of texts.
+        logits = np.einsum("td,dl->tl", vectors, self.weights) + self.bias
+        return softmax(logits.astype(np.float64) / temperature)
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """The heads, one for each of the card's languages, and the card."""
+
+    heads: Mapping[Language, Head]
     card: StageCard
 
     @property
@@ -95,12 +113,6 @@ class Stage:
         """
         return data / self.card.path
 
-    def head(self, vectors: NDArray[np.float32]) -> Chances:
-        """(texts, labels) what the head alone says."""
-        # A matrix product would add up in another order for another number of texts.
-        logits = np.einsum("td,dl->tl", vectors, self.weights) + self.bias
-        return softmax(logits.astype(np.float64) / self.card.temperature)
-
     def both(self, language: Language, local: Chances, vectors: NDArray[np.float32]) -> Chances:
         """(texts, labels) what both say together of texts in one of `card.languages`.
 
@@ -110,7 +122,7 @@ class Stage:
             vectors: (texts, dimension).
         """
         mix = self.card.languages[language]
-        return mixed(local, self.head(vectors), mix)
+        return mixed(local, self.heads[language].chances(vectors, mix.head_temperature), mix)
 
 
 def softmax(logits: Chances) -> Chances:
@@ -132,11 +144,13 @@ def write_stage(folder: Path, stage: Stage) -> Stage:
         The stage, its card with the checksum.
     """
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, weights=stage.weights, bias=stage.bias)
+    arrays: dict[str, Any] = {f"weights_{code.value}": head.weights for code, head in stage.heads.items()}
+    arrays |= {f"bias_{code.value}": head.bias for code, head in stage.heads.items()}
+    np.savez_compressed(buffer, **arrays)
     card = stage.card.model_copy(update={"sha256": hashlib.sha256(buffer.getvalue()).hexdigest()})
     (folder / STAGE_ARRAYS).write_bytes(buffer.getvalue())
     write_stage_card(folder, card)
-    return Stage(stage.weights, stage.bias, card)
+    return Stage(stage.heads, card)
 
 
 def write_stage_card(folder: Path, card: StageCard) -> None:
@@ -168,7 +182,10 @@ def read_stage(place: Traversable) -> Stage | None:
         raise EncoderError(f"model {place}: {STAGE_ARRAYS} was damaged or changed: its checksum is another; {fix}")
     try:
         with np.load(io.BytesIO(stored), allow_pickle=False) as arrays:
-            stage = Stage(arrays["weights"], arrays["bias"], card)
+            heads = {
+                code: Head(arrays[f"weights_{code.value}"], arrays[f"bias_{code.value}"]) for code in card.languages
+            }
+        stage = Stage(heads, card)
         _check(stage)
     except (KeyError, ValueError, TypeError, EOFError, BadZipFile, zlib.error) as error:
         raise EncoderError(f"model {place}: {STAGE_ARRAYS} cannot be used ({error}); {fix}") from None
@@ -191,8 +208,8 @@ def _check(stage: Stage) -> None:
     """Refuse what would fail, or answer nonsense, only when a text comes."""
     labels = len(LABELS)
     for name, array, shape in (
-        ("weights", stage.weights, (stage.card.dimension, labels)),
-        ("bias", stage.bias, (labels,)),
+        *(("weights", head.weights, (stage.card.dimension, labels)) for head in stage.heads.values()),
+        *(("bias", head.bias, (labels,)) for head in stage.heads.values()),
     ):
         if array.shape != shape or array.dtype != np.float32:
             raise ValueError(f"{name} are {array.dtype}{array.shape}, not float32{shape}")
