@@ -61,6 +61,7 @@ class EncoderOutcome(StrEnum):
     STAYED = "stayed"
     MOVED = "moved"
     FAILED = "failed"
+    LATE = "late"
 
 
 DELIVERIES = Counter("silofrei_deliveries", "Deliveries taken from mentions.raw.", ["channel"])
@@ -114,7 +115,7 @@ SHADOW_DECISIONS = Counter(
 )
 ENCODER_TEXTS = Counter(
     "silofrei_encoder_texts",
-    "Texts that the encoder was asked about: whether label or certainty moved; failed where it gave no answer.",
+    "Texts of which the linear model was unsure: label or certainty moved or stayed; the encoder failed, or was late.",
     ["outcome"],
 )
 ENCODER_SECONDS = Histogram("silofrei_encoder_seconds", "The encoder's part of one batch.", buckets=_SECONDS)

@@ -113,6 +113,7 @@ def _model(settings: Settings, company: Config) -> Check:
     registry = Registry(settings.models_folder, company.words, settings.encoder_threads)
     try:
         name = registry.pointer().active
+        registry.check(name)
         return Check("model", True, f"{registry.load(name, company.thresholds).model} ({name})")
     except ConfigurationError as error:
         fix = f"`silofrei model use {PACKAGED_NAME}`, or another of `silofrei model list`; else install silofrei again"

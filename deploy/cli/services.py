@@ -41,6 +41,7 @@ def worker(config: ConfigOption = None, data: DataOption = None) -> None:
 def _classifier(settings: Settings, company: Config) -> "Classifier":
     """The active model, with the shadow model beside it where there is one."""
     from silofrei.routing.classifier.active import ActiveClassifier
+    from silofrei.routing.classifier.encoder.opened import live
     from silofrei.routing.classifier.registry import Registry
     from silofrei.routing.classifier.shadow import ShadowedClassifier
     from silofrei.routing.classifier.stored import ModelError
@@ -52,7 +53,7 @@ def _classifier(settings: Settings, company: Config) -> "Classifier":
     if settings.shadow_model is None:
         return active
     try:
-        candidate = registry.load(settings.shadow_model, company.thresholds)
+        candidate = live(registry.load(settings.shadow_model, company.thresholds))
     except ModelError as error:
         raise ConfigurationError(f"SILOFREI_SHADOW_MODEL={settings.shadow_model!r}: {error}; or unset it") from None
     begin_shadow_series()

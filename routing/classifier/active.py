@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 
-from silofrei.routing.classifier.encoder.opened import Loaded
+from silofrei.routing.classifier.encoder.opened import Loaded, live
 from silofrei.routing.classifier.model import TextInput
 from silofrei.routing.classifier.registry import PACKAGED_NAME, Registry
 from silofrei.routing.classifier.stored import ModelError
@@ -78,7 +78,7 @@ class ActiveClassifier:
         try:
             name = self._registry.pointer().active
             # Also where the name is the same: so `silofrei model use NAME` brings back an encoder that was repaired.
-            loaded = self._registry.load(name, self._thresholds)
+            loaded = live(self._registry.load(name, self._thresholds))
             log.info("The model %s ('%s') answers from now on", loaded.model, name)
             self._current, self._name = loaded, name
         except Exception as error:

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict
 
+from silofrei.routing.classifier.encoder.files import find_files
 from silofrei.routing.classifier.encoder.stage import read_stage
 from silofrei.routing.classifier.registry import PACKAGED_NAME, Registry
 from silofrei.routing.classifier.stored import ModelError, read_model
@@ -52,6 +53,8 @@ def _entry(registry: Registry, name: str, active: bool) -> ModelEntry:
     try:
         model = read_model(registry.place(name)).name
         stage = read_stage(registry.source(name))
+        if stage:
+            find_files(stage.folder(registry.data))
         card = registry.card(name)
         reached = card.get("held_out") or {}
         return ModelEntry(

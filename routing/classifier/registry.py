@@ -176,7 +176,7 @@ class Registry:
         Raises:
             ModelError: there is no such model, it cannot be used, or the pointer cannot be written; nothing changed.
         """
-        self._check(name)
+        self.check(name)
         try:
             before = self.pointer()
         except ModelError:
@@ -200,13 +200,18 @@ class Registry:
         if not now.history:
             raise NothingBefore(f"no model was active before '{now.active}'; `silofrei model list` shows all")
         name = now.history[-1].model
-        self._check(name)
+        # An encoder behind it that is gone is logged and does not stand in the way: its linear model answers.
+        self.load(name, Thresholds())
         pointer = Pointer(active=name, since=at, history=now.history[:-1])
         self._write(pointer)
         return pointer
 
-    def _check(self, name: str) -> None:
-        """See that a model can be used, and the encoder where one stands behind it."""
+    def check(self, name: str) -> None:
+        """See that a model can be used, and the encoder where one stands behind it.
+
+        Raises:
+            ModelError: one of them cannot.
+        """
         read_model(self.place(name))
         open_stage(self.source(name), self.data, self.encoder_threads)
 

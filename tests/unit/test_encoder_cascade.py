@@ -202,6 +202,28 @@ def test_a_failure_leaves_the_linear_answer_and_is_logged_once_and_counted(
     assert "so the linear model's answer stays" in told[0].getMessage()
 
 
+def test_an_encoder_that_takes_too_long_leaves_the_rest_to_the_linear_model(
+    make_stage: Callable[..., Stage], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    stage, now = make_stage(), [0.0]
+    encoder = SentenceEncoder(read_files(stage.folder(Path())))
+    both = CascadedClassifier(LINEAR, stage, encoder, Thresholds(), clock=lambda: now[0])
+    real = SentenceEncoder.embed
+
+    def embed(encoder: SentenceEncoder, text: str) -> object:
+        now[0] += 2
+        return real(encoder, text)
+
+    monkeypatch.setattr(SentenceEncoder, "embed", embed)
+    texts, before = [TextInput(f"{UNSURE} {number}") for number in range(8)], counted("late")
+    for _ in range(2):
+        told = ["+encoder-" in answer.model for answer in both.within(5.0).classify(texts)]
+        assert told == [True] * 3 + [False] * 5
+    assert counted("late") == before + 10
+    assert "took more than 5.0 s" in caplog.text
+    assert all("+encoder-" in answer.model for answer in both.classify(texts)), "offline, there is time"
+
+
 def lose(folder: Path, _: pytest.MonkeyPatch) -> None:
     (folder / "model.onnx").unlink()
 
@@ -241,6 +263,7 @@ def test_an_encoder_that_cannot_be_used_leaves_the_linear_model_with_one_line(
     assert "silofrei model use a" in told[0]
     with pytest.raises(EncoderError, match=word.replace("[", r"\[")):
         registry.activate("a", NOW)
+    assert bool(overview(registry).models[1].problem) is (harm is lose), "a list looks, and reads nothing large"
 
 
 def damage_arrays(folder: Path) -> None:
@@ -329,6 +352,18 @@ def test_a_worker_takes_the_encoder_and_a_rollback_takes_it_away(registry: Regis
     registry.rollback(NOW + timedelta(minutes=1))
     now[0] += 2
     assert active.classify(TEXTS) == LINEAR.classify(TEXTS)
+
+
+def test_a_rollback_goes_to_the_linear_model_of_an_encoder_that_is_gone(
+    registry: Registry, add: Add, caplog: pytest.LogCaptureFixture
+) -> None:
+    stage = read_stage(add("a"))
+    assert stage
+    registry.activate("a", NOW)
+    registry.activate("packaged", NOW)
+    (stage.folder(Path()) / "model.onnx").unlink()
+    assert registry.rollback(NOW).active == "a"
+    assert "The encoder behind 'a' cannot be used" in caplog.text
 
 
 def test_an_encoder_that_was_repaired_is_taken_when_its_model_is_chosen_again(registry: Registry, add: Add) -> None:

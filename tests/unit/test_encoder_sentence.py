@@ -1,6 +1,7 @@
 """An encoder's files and what it makes of a text: layouts, graphs of several kinds, and what is wrong, readably."""
 
 import json
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -162,3 +163,13 @@ def test_a_missing_package_is_told_with_the_extra(
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(EncoderError, match=r"pip install 'silofrei\[encoder\]'"):
         opened(folder)
+
+
+def test_nothing_of_it_is_imported_where_no_encoder_is_used() -> None:
+    code = (
+        "import sys; from pathlib import Path; from silofrei.routing.classifier.registry import Registry; "
+        "from silofrei.schemas.config import Thresholds; Registry(Path('nowhere')).load('packaged', Thresholds()); "
+        "print({'onnxruntime', 'tokenizers', 'sklearn'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"

@@ -5,8 +5,9 @@ Whatever fails in the encoder, the linear model's answer stays.
 """
 
 import logging
-from collections.abc import Sequence
-from time import perf_counter
+import math
+import time
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -29,14 +30,30 @@ class CascadedClassifier:
         stage: the heads, and how much they say.
         encoder: what the heads were trained on.
         thresholds: below which both together abstain.
+        longest: seconds that the encoder may take for the texts of one call; those that are left keep their answers.
+        clock: seconds that only grow.
     """
 
-    def __init__(self, local: LinearClassifier, stage: Stage, encoder: SentenceEncoder, thresholds: Thresholds) -> None:
+    def __init__(
+        self,
+        local: LinearClassifier,
+        stage: Stage,
+        encoder: SentenceEncoder,
+        thresholds: Thresholds,
+        longest: float = math.inf,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
         self._local = local
         self._stage = stage
         self._encoder = encoder
         self._thresholds = thresholds
-        self._told = False
+        self._longest = longest
+        self._clock = clock
+        self._told = set[EncoderOutcome]()
+
+    def within(self, seconds: float) -> "CascadedClassifier":
+        """The same one, whose encoder may take so many seconds for the texts of one call."""
+        return CascadedClassifier(self._local, self._stage, self._encoder, self._thresholds, seconds, self._clock)
 
     @property
     def model(self) -> str:
@@ -53,10 +70,13 @@ class CascadedClassifier:
         answers = self._local.classify(inputs, explain=explain)
         unsure = [number for number, answer in enumerate(answers) if self.asks(answer)]
         if unsure:
-            began = perf_counter()
-            for number in unsure:
+            began = self._clock()
+            for done, number in enumerate(unsure):
+                if self._clock() - began > self._longest:
+                    self._late(len(unsure) - done)
+                    break
                 answers[number] = self._asked(inputs[number].text, answers[number])
-            ENCODER_SECONDS.observe(perf_counter() - began)
+            ENCODER_SECONDS.observe(self._clock() - began)
         return answers
 
     def probabilities(self, inputs: Sequence[TextInput]) -> Chances:
@@ -76,14 +96,24 @@ class CascadedClassifier:
             changed = self._answer(answer, row)
         except Exception:
             # Whatever it is: thrown here, it would make dead letters of the mentions of this batch.
-            if not self._told:
-                self._told = True
+            if EncoderOutcome.FAILED not in self._told:
+                self._told.add(EncoderOutcome.FAILED)
                 log.exception("The encoder %s failed, so the linear model's answer stays", self._stage.name)
             ENCODER_TEXTS.labels(EncoderOutcome.FAILED).inc()
             return answer
         moved = changed.label is not answer.label or changed.abstained is not answer.abstained
         ENCODER_TEXTS.labels(EncoderOutcome.MOVED if moved else EncoderOutcome.STAYED).inc()
         return changed
+
+    def _late(self, left: int) -> None:
+        if EncoderOutcome.LATE not in self._told:
+            self._told.add(EncoderOutcome.LATE)
+            log.error(
+                "The encoder %s took more than %.1f s for the texts of one batch, so %d of them keep the linear "
+                "model's answer; take a smaller encoder, or more of SILOFREI_ENCODER_THREADS",
+                self._stage.name, self._longest, left,
+            )  # fmt: skip
+        ENCODER_TEXTS.labels(EncoderOutcome.LATE).inc(left)
 
     def _answer(self, answer: Classification, row: list[float]) -> Classification:
         best = int(np.argmax(row))

@@ -51,8 +51,8 @@ def read_files(folder: Path, expected: Mapping[str, str] | None = None) -> Encod
     Raises:
         EncoderError: one is missing, too large, cannot be read or is not the one expected.
     """
-    model, tokenizer = (_read(folder, name) for name in (MODEL, TOKENIZER))
-    files = EncoderFiles(folder, model, tokenizer)
+    paths = find_files(folder)
+    files = EncoderFiles(folder, _read(paths[MODEL]), _read(paths[TOKENIZER]))
     if expected is not None:
         for name, checksum in files.checksums().items():
             if checksum != expected.get(name):
@@ -63,20 +63,36 @@ def read_files(folder: Path, expected: Mapping[str, str] | None = None) -> Encod
     return files
 
 
-def _read(folder: Path, name: str) -> bytes:
+def find_files(folder: Path) -> dict[str, Path]:
+    """Where each file lies, by name, without reading it.
+
+    Raises:
+        EncoderError: one is missing or too large.
+    """
+    return {name: _find(folder, name) for name in (MODEL, TOKENIZER)}
+
+
+def _find(folder: Path, name: str) -> Path:
     for place in PLACES[name]:
         path = folder / place
         try:
             size = path.stat().st_size
-            if size > LARGEST[name]:
-                raise EncoderError(f"{path}: has {size} bytes, more than the {LARGEST[name]} that are read")
-            return path.read_bytes()
         except (FileNotFoundError, NotADirectoryError):
             continue
         except OSError as error:
             raise EncoderError(f"{path}: cannot be read: {error.strerror}") from None
+        if size > LARGEST[name]:
+            raise EncoderError(f"{path}: has {size} bytes, more than the {LARGEST[name]} that are read")
+        return path
     tried = " or ".join(PLACES[name])
     raise EncoderError(
         f"{folder}: there is no {tried}; name a folder with {MODEL} and {TOKENIZER}, such as "
         f"`silofrei model fetch URL {folder}` makes"
     )
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise EncoderError(f"{path}: cannot be read: {error.strerror}") from None

@@ -20,6 +20,16 @@ log = logging.getLogger(__name__)
 Loaded: TypeAlias = LinearClassifier | CascadedClassifier
 
 
+LIVE_SECONDS = 5.0
+"""Longest that the encoder may take for one batch of a worker: while it works, no heartbeat goes to Kafka, which takes
+a worker for gone after 15 seconds, and an encoder in the shadow may take as long."""
+
+
+def live(loaded: Loaded) -> Loaded:
+    """A classifier as a worker may use it, whose encoder never keeps it too long."""
+    return loaded.within(LIVE_SECONDS) if isinstance(loaded, CascadedClassifier) else loaded
+
+
 def open_stage(place: Traversable, data: Path, threads: int) -> tuple[Stage, SentenceEncoder] | None:
     """The stage beside a model and its encoder; None where the model has none.
 
