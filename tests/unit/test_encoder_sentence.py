@@ -138,6 +138,21 @@ def test_a_graph_that_asks_for_fractions_is_refused(make_encoder: Make) -> None:
         opened(folder)
 
 
+def test_weights_in_a_second_file_are_not_taken_wherever_the_process_runs(
+    make_encoder: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    onnx = pytest.importorskip("onnx")
+    folder = make_encoder()
+    whole = onnx.load(folder / "model.onnx")
+    onnx.save_model(
+        whole, folder / "model.onnx", save_as_external_data=True, location="model.onnx_data", size_threshold=100
+    )
+    assert (folder / "model.onnx_data").exists()
+    monkeypatch.chdir(folder)
+    with pytest.raises(EncoderError, match="weights in a second file"):
+        opened(folder)
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, 0.0])
 def test_a_graph_that_gives_no_vector_is_refused(make_encoder: Make, value: float) -> None:
     folder = make_encoder(vectors=np.full((13, 8), value, dtype=np.float32))

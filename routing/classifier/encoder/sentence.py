@@ -23,6 +23,7 @@ _INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 _TYPES: Mapping[str, type[np.integer[Any]]] = {"tensor(int64)": np.int64, "tensor(int32)": np.int32}
 _OUTPUTS = ("sentence_embedding", "last_hidden_state", "token_embeddings")
 """Outputs that are taken, the best first; without any of these names the first one that fits."""
+_NOWHERE = "/dev/null/none"
 _PROBE = (0,)
 """A token that every vocabulary has."""
 
@@ -119,10 +120,16 @@ def _load(files: EncoderFiles, threads: int) -> tuple[Any, Any]:
     options.log_severity_level = 4  # what is wrong comes as an exception
     options.enable_mem_pattern = False  # texts differ in length, so there is no pattern
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # Weights in a second file would be looked for where the process runs, and nobody has seen their checksum.
+    options.add_session_config_entry("session.model_external_initializers_file_folder_path", _NOWHERE)
     try:
         session = onnxruntime.InferenceSession(files.model, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # its classes of exceptions have no public name
-        raise EncoderError(f"{files.folder}: {MODEL} cannot be loaded: {_first_line(error)}; fetch it anew") from None
+        if "external" in str(error).lower():
+            fix = "it has its weights in a second file; take one that has all in one"
+        else:
+            fix = "fetch it anew"
+        raise EncoderError(f"{files.folder}: {MODEL} cannot be loaded: {_first_line(error)}; {fix}") from None
     try:
         tokenizer = Tokenizer.from_str(files.tokenizer.decode("utf-8"))
         tokenizer.no_padding()
