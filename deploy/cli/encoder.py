@@ -50,13 +50,12 @@ def use_encoder(
         fail_without_training(error)
     from silofrei.deploy.cli.print_encoder import adopted_as_json, adopted_as_text
 
-    at = now()
     done = adopt(
         registry,
         folder,
-        name=name or f"encoder-{at:%Y%m%d-%H%M%S}",
+        name=name or f"encoder-{now():%Y%m%d-%H%M%S}",
         tolerance=tolerance,
-        at=at,
+        clock=now,
         dry_run=dry_run,
         progress=_progress,
     )

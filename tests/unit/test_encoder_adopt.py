@@ -60,7 +60,7 @@ def registry(tmp_path: Path) -> Registry:
 @pytest.fixture
 def adopted(registry: Registry, make_encoder: Make) -> Adopt:
     def run(name: str = "new", folder: Path | None = None, **options: Any) -> Adopted:
-        given: dict[str, Any] = {"tolerance": 1.0, "at": NOW, "corpus": CORPUS, "trainer": wrong, **options}
+        given: dict[str, Any] = {"tolerance": 1.0, "clock": lambda: NOW, "corpus": CORPUS, "trainer": wrong, **options}
         return adopt(registry, folder or make_encoder(), name=name, **given)
 
     return run

@@ -60,7 +60,7 @@ def adopt(
     *,
     name: str,
     tolerance: float,
-    at: datetime,
+    clock: Callable[[], datetime],
     dry_run: bool = False,
     corpus: Sequence[Row] | None = None,
     trainer: Trainer = train_apart,
@@ -73,7 +73,7 @@ def adopt(
         folder: where the encoder lies, and stays.
         name: of the new model, which is the active one with the encoder behind it.
         tolerance: how much a figure may fall.
-        at: now.
+        clock: gives the moment, which at the end is minutes later than at the beginning.
         dry_run: store and activate nothing.
         corpus: the packaged one by default.
         trainer: trains linear models that have not seen a part each.
@@ -121,12 +121,12 @@ def adopt(
         sets = [labelled(row) for row in tests]
         verdict = judge({CORPUS: (assess(local, sets), assess(both, sets))}, tolerance)
         judged = {"compared_with": local.model, "tolerance": tolerance, "passed": verdict.passed}
-        _tell(made, {"trained_at": at.isoformat(timespec="seconds"), **judged}, found)
+        _tell(made, {"trained_at": clock().isoformat(timespec="seconds"), **judged}, found)
         if not dry_run:
             registry.keep(made, name)
     activated = verdict.passed and not dry_run
     if activated:
-        registry.activate(name, at)
+        registry.activate(name, clock())
     stored = None if dry_run else name
     return Adopted(both.model, stored, activated, len(seen), mixes, asked, milliseconds, found, verdict)
 
