@@ -21,8 +21,8 @@ demo: $(VENV)/demo ## Start everything on this machine with sample mentions (ARG
 test: lint services ## Lint, types, architecture and all tests; installs what they need
 	@$(BIN)/python -m pytest $(SPREAD) $(ARGS)
 
-unit: $(VENV)/dev ## The fast tests alone
-	@$(BIN)/python -m pytest tests/unit -m "not slow" $(ARGS)
+unit: $(VENV)/dev ## The fast tests alone, with fewer of Hypothesis' examples
+	@$(BIN)/python -m pytest tests/unit -m "not slow" --hypothesis-profile=quick $(ARGS)
 
 lint: $(VENV)/dev build/tree ## ruff, mypy --strict and import-linter
 	@$(BIN)/ruff check .

@@ -15,7 +15,7 @@ from silofrei.desk.report_page import SHADES
 from silofrei.desk.words import Words
 from silofrei.routing.classifier.assess import Assessment
 from silofrei.routing.classifier.lexicon import LABELS
-from silofrei.schemas.names import Label, Language
+from silofrei.schemas.names import Label, Language, Sentiment
 
 _STYLES = Path(__file__).parent / "static" / "desk.css"
 
@@ -91,6 +91,7 @@ def evaluation_page(found: Assessment, language: str, now: datetime, *, source: 
         matrix=_matrix(found.confusion),
         coverage=_coverage(found),
         bars=_bars(found),
+        moods=tuple(zip(Sentiment, found.mood.f1, strict=True)) if found.mood else (),
         width=WIDTH,
         height=HEIGHT,
         now=now,

@@ -19,7 +19,17 @@ from babel.units import format_unit
 
 from silofrei.routing.queue.codes import RefusalCode
 from silofrei.schemas.config import Config
-from silofrei.schemas.names import Channel, DiscardReason, Label, Language, MentionKind, Outcome, Priority, TicketStatus
+from silofrei.schemas.names import (
+    Channel,
+    DiscardReason,
+    Label,
+    Language,
+    MentionKind,
+    Outcome,
+    Priority,
+    Sentiment,
+    TicketStatus,
+)
 
 LOCALES: Final = {"de": Locale("de"), "en": Locale("en", "GB")}
 """The languages of the pages, and the regional habits they are written with (24-hour clock, day before month)."""
@@ -36,6 +46,7 @@ FAMILIES: Final[Mapping[str, type[Enum]]] = {
     "priority": Priority,
     "refused": RefusalCode,
     "remedy": RefusalCode,
+    "sentiment": Sentiment,
     "status": TicketStatus,
 }
 """Tables of a catalogue that have one entry per member of an enum."""

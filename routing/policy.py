@@ -84,6 +84,7 @@ class Policy:
     """
 
     def __init__(self, config: Config) -> None:
+        self._urgent = config.thresholds.urgent
         self._rules = tuple(_Compiled(rule, tuple(_conditions(rule.when))) for rule in config.rules)
         self._narrowed: dict[_Kind, _Narrowed] = {}
         self._deadlines = {name: config.department(name).deadline for name in config.queue_names()}
@@ -112,7 +113,7 @@ class Policy:
         return RoutingDecision(
             department=department,
             collaborators=_collaborators(department, classification, then.collaborators if then else ()),
-            priority=then.priority if then and then.priority is not None else _priority(mention),
+            priority=then.priority if then and then.priority is not None else self._priority(case),
             due_at=min(mention.received_at, now) + self._deadline(mention, department, then.deadline if then else None),
             rule=rule.name if rule is not None else name,
         )
@@ -129,6 +130,13 @@ class Policy:
             if found:
                 numbers = tuple(sorted(found.union(numbers)))
         return next((self._rules[number].rule for number in numbers if self._rules[number].holds(case)), None)
+
+    def _priority(self, case: _Case) -> Priority:
+        mention, urgency = case.mention, case.classification.urgency
+        bad = mention.kind is MentionKind.REVIEW and mention.rating is not None and mention.rating <= BAD_RATING
+        wide = (mention.author.followers or 0) >= WIDE_AUDIENCE
+        urgent = urgency is not None and urgency >= self._urgent
+        return Priority.HIGH if bad or wide or urgent else Priority.NORMAL
 
     def _deadline(self, mention: Mention, department: str, by_rule: timedelta | None) -> timedelta:
         """The rule's deadline, else the department's; the channel's where that is shorter."""
@@ -168,11 +176,6 @@ def _by_model(classification: Classification) -> tuple[str | None, str]:
     return classification.label.value, MODEL
 
 
-def _priority(mention: Mention) -> Priority:
-    bad = mention.kind is MentionKind.REVIEW and mention.rating is not None and mention.rating <= BAD_RATING
-    return Priority.HIGH if bad or (mention.author.followers or 0) >= WIDE_AUDIENCE else Priority.NORMAL
-
-
 def _collaborators(owner: str, classification: Classification, by_rule: Iterable[str]) -> tuple[str, ...]:
     """The other departments that should see it, each once, in the order of their weight."""
     seconds = (label.value for label in classification.secondary if label is not Label.NONE)
@@ -187,6 +190,10 @@ def _conditions(when: When) -> Iterable[_Condition]:
         yield lambda case: case.mention.kind in when.kinds
     if when.labels or when.min_score is not None:
         yield lambda case: _label_holds(when, case.classification)
+    if (urgency := when.min_urgency) is not None:
+        yield lambda case: (case.classification.urgency or 0.0) >= urgency
+    if when.sentiments:
+        yield lambda case: (mood := case.classification.mood) is not None and mood.likeliest in when.sentiments
     if (followers := when.min_followers) is not None:
         yield lambda case: (case.mention.author.followers or 0) >= followers
     if (rating := when.max_rating) is not None:

@@ -14,7 +14,7 @@ from pydantic import BeforeValidator, Field, ValidationError, field_validator, m
 
 from silofrei.schemas.base import BrandName, Contract, DepartmentName
 from silofrei.schemas.decision import RuleName
-from silofrei.schemas.names import TRIAGE, Channel, Label, MentionKind, Priority
+from silofrei.schemas.names import TRIAGE, Channel, Label, MentionKind, Priority, Sentiment
 from silofrei.schemas.settings import ConfigurationError
 
 _UNITS = {"m": 60, "h": 3600, "d": 86_400}
@@ -69,15 +69,40 @@ class ChannelRules(Contract):
     deadline: Duration
 
 
+class SecondaryThresholds(Contract):
+    """Least probability that a department should see a mention too which another one has to answer."""
+
+    service: Probability = 0.25
+    sales: Probability = 0.25
+    hr: Probability = 0.2
+    pr: Probability = 0.3
+
+    def of(self, label: Label) -> float:
+        """The threshold of a department."""
+        return float(getattr(self, label.value))
+
+
 class Thresholds(Contract):
-    """Least probability to route without a person, per label; below it the mention goes to triage."""
+    """Least probability to route without a person, per label; below it the mention goes to triage.
+
+    `urgent`: from this probability that somebody has to look today, a ticket's priority is high.
+    """
 
     service: Probability = 0.45
     sales: Probability = 0.45
     hr: Probability = 0.45
     pr: Probability = 0.45
     none: Probability = 0.6
-    secondary: Probability = 0.3
+    urgent: Probability = 0.6
+    secondary: SecondaryThresholds = SecondaryThresholds()
+
+    @field_validator("secondary", mode="before")
+    @classmethod
+    def _one_for_all(cls, given: object) -> object:
+        """A single number stands for every department."""
+        if isinstance(given, int | float) and not isinstance(given, bool):
+            return dict.fromkeys(SecondaryThresholds.model_fields, given)
+        return given
 
     def of(self, label: Label) -> float:
         """The threshold of `label`."""
@@ -116,6 +141,10 @@ class When(Contract):
     """Any of these words or phrases, in any case, at word borders."""
     min_followers: Annotated[int, Field(ge=0)] | None = None
     min_score: Probability | None = None
+    min_urgency: Probability | None = None
+    """Least probability that somebody has to look today."""
+    sentiments: tuple[Sentiment, ...] = ()
+    """The likeliest mood of the author."""
     max_rating: Annotated[float, Field(ge=0, le=5)] | None = None
 
 

@@ -50,6 +50,14 @@ class Language(StrEnum):
     UNDETERMINED = "und"
 
 
+class Sentiment(StrEnum):
+    """The author's mood towards what the text is about, as a reader at the company takes it."""
+
+    NEGATIVE = "negative"
+    NEUTRAL = "neutral"
+    POSITIVE = "positive"
+
+
 class Priority(IntEnum):
     """Urgency of a ticket, most urgent first."""
 

@@ -11,7 +11,8 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
 from silofrei.schemas.dead_letter import DeadLetter
 from silofrei.schemas.settings import Settings
-from silofrei.streams.kafka_clients import aiokafka_producer_options, stop_producer
+from silofrei.streams.kafka_clients import aiokafka_producer_options
+from silofrei.streams.producer_end import stop_producer
 from silofrei.streams.topics import Topics, dead_letter_bytes
 
 

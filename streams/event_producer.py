@@ -20,8 +20,9 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 from silofrei.routing.metrics import DEPENDENCY_UP, Dependency
 from silofrei.schemas.settings import Settings
 from silofrei.streams.dead_letter_writer import KafkaAway
-from silofrei.streams.kafka_clients import aiokafka_producer_options, stop_producer
+from silofrei.streams.kafka_clients import aiokafka_producer_options
 from silofrei.streams.murmur import partition_of
+from silofrei.streams.producer_end import stop_producer
 from silofrei.streams.topics import raw_record_bytes
 
 _BATCH_BYTES = 512 * 1024

@@ -1,18 +1,15 @@
 """Options of the Kafka clients, from the settings: aiokafka in event loops, kafka-python in tools.
 
-Owns: addresses, security and the producers' durability. Refuses: topic names (topics.py) and connections kept open.
+Owns: addresses, security and the producers' durability. Refuses: topic names (topics.py), connections kept open, and
+importing aiokafka, whose load the tools shall not bear.
 """
 
-import asyncio
-import contextlib
 import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError as KafkaClientError
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
@@ -23,7 +20,6 @@ ANSWER_MS = 30_000
 """Longest wait for a broker's answer."""
 REACH_MS = 5_000
 """Longest wait for the first contact with a broker."""
-_CLOSE_SECONDS = 3.0
 MEMORY_VERSION = (0, 11)
 """librdkafka's memory cluster does not know the ApiVersions request that kafka-python asks with."""
 
@@ -49,20 +45,6 @@ def aiokafka_producer_options(settings: Settings, *, max_request_size: int) -> d
         "request_timeout_ms": ANSWER_MS,
         "max_request_size": max_request_size,
     }
-
-
-async def stop_producer(producer: AIOKafkaProducer, *, drop: bool = False) -> None:
-    """Close an aiokafka producer, within seconds and whatever state it is in.
-
-    Args:
-        producer: the producer; it is of no use afterwards.
-        drop: cut its connections first, so that nothing is repeated in the background.
-    """
-    with contextlib.suppress(KafkaClientError, OSError, TimeoutError):
-        async with asyncio.timeout(_CLOSE_SECONDS):
-            if drop:
-                await producer.client.close()
-            await producer.stop()
 
 
 def kafka_python_options(settings: Settings) -> dict[str, Any]:

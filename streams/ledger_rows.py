@@ -64,7 +64,7 @@ _KEPT_OF_MENTION = (
     *("v", "id", "brand", "channel", "kind", "language", "created_at", "received_at", "thread_id", "parent_id"),
     *("engagement", "rating"),
 )
-_KEPT_OF_CLASSIFICATION = ("v", "label", "scores", "secondary", "language", "abstained", "model")
+_KEPT_OF_CLASSIFICATION = ("v", "label", "scores", "secondary", "language", "abstained", "model", "mood", "urgency")
 _DISCARD_REASONS = frozenset(DiscardReason)
 
 

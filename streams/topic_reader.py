@@ -2,20 +2,23 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
 from silofrei.schemas.settings import ConfigurationError, Settings
-from silofrei.streams.fetches import Record
 from silofrei.streams.kafka_clients import kafka_python_options, reach, unreachable
+
+if TYPE_CHECKING:
+    from silofrei.streams.fetches import Record
 
 _ASK_MS = 1_000
 _PATIENCE = 30
 """Empty answers in a row after which the broker counts as away."""
 
 
-def read_topic(settings: Settings, topic: str) -> Iterator[Record]:
+def read_topic(settings: Settings, topic: str) -> "Iterator[Record]":
     """Every record that the topic has now, partition by partition in the order of the offsets.
 
     Raises:
@@ -45,7 +48,7 @@ def read_one(settings: Settings, topic: str, partition: int, offset: int) -> byt
 
 def _read_partition(
     settings: Settings, consumer: KafkaConsumer, tp: TopicPartition, begin: int | None = None
-) -> Iterator[Record]:
+) -> "Iterator[Record]":
     try:
         consumer.assign([tp])
         first = consumer.beginning_offsets([tp])[tp]

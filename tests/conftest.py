@@ -19,6 +19,7 @@ from typing import NoReturn
 import numpy as np
 import pytest
 import redis
+from hypothesis import settings as hypothesis_settings
 from numpy.typing import NDArray
 
 from silofrei.deploy.local.child import LocalError
@@ -27,9 +28,13 @@ from silofrei.deploy.local.java import java_missing
 from silofrei.deploy.local.kafka import LocalKafka
 from silofrei.deploy.local.memory_kafka import MemoryKafka, memory_kafka_missing
 from silofrei.deploy.local.redis import LocalRedis, redis_missing
+from silofrei.routing.classifier.corpus_rows import Row, load_corpus
 from silofrei.routing.classifier.stored import Weights, read_model
 from silofrei.schemas.names import Label
 from silofrei.schemas.settings import PREFIX, Settings, load_settings
+
+hypothesis_settings.register_profile("quick", max_examples=25)
+"""For `make unit`; `make test` tries four times as many."""
 
 JARS_WITHIN = 90.0
 """Longest wait for Kafka's jars, seconds; below the time limit of a test."""
@@ -56,7 +61,13 @@ def make_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> MakeSettin
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
+def corpus() -> tuple[Row, ...]:
+    """All texts of the corpus, read once."""
+    return tuple(load_corpus())
+
+
+@pytest.fixture(scope="session")
 def turned_weights() -> Callable[[int], Weights]:
     """The packaged weights with all labels turned round by so many places: a model that is wrong in a known way."""
 

@@ -6,7 +6,7 @@ Owns: exit codes and the form of an error. Exit codes: 0 done, 1 nothing to do o
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,6 +30,9 @@ DataOption = Annotated[
 ]
 BrandOption = Annotated[str | None, typer.Option("--brand", help="The brand; the first configured one by default.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object per line.")]
+LanguageOption = Annotated[
+    str, typer.Option("--lang", help="Language of the output: en or de.", envvar="SILOFREI_LANG")
+]
 
 
 def now() -> datetime:
@@ -106,6 +109,17 @@ def configuration(settings: Settings) -> Config:
     return load_config(settings.config)
 
 
+def check_language(language: str) -> str:
+    """The language of the output.
+
+    Raises:
+        ConfigurationError: it is none that we write.
+    """
+    if language not in ("de", "en"):
+        raise ConfigurationError(f"--lang {language}: use de or en")
+    return language
+
+
 def brand_of(config: Config, brand: str | None) -> str:
     """The brand to work on.
 
@@ -138,6 +152,16 @@ async def open_queue(settings: Settings, config: Config) -> AsyncIterator[Ticket
         yield queue
     finally:
         await queue.close()
+
+
+def on_queue(settings: Settings, config: Config, work: Callable[[TicketQueue], Coroutine[Any, Any, T]]) -> T:
+    """What `work` makes of the queue of these settings and departments."""
+
+    async def opened() -> T:
+        async with open_queue(settings, config) as queue:
+            return await work(queue)
+
+    return run(opened())
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:

@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from silofrei.deploy.cli.company_models import company_registry, load_model
 from silofrei.deploy.cli.context import (
     WRONG,
     ConfigOption,
@@ -108,13 +109,13 @@ def _config(settings: Settings, company: Config) -> Check:
 
 
 def _model(settings: Settings, company: Config) -> Check:
-    from silofrei.routing.classifier.registry import PACKAGED_NAME, Registry
+    from silofrei.routing.classifier.registry import PACKAGED_NAME
 
-    registry = Registry(settings.models_folder, company.words, settings.encoder_threads)
     try:
+        registry = company_registry(settings, company)
         name = registry.pointer().active
         registry.check(name)
-        return Check("model", True, f"{registry.load(name, company.thresholds).model} ({name})")
+        return Check("model", True, f"{load_model(settings, company, name).model} ({name})")
     except ConfigurationError as error:
         fix = f"`silofrei model use {PACKAGED_NAME}`, or another of `silofrei model list`; else install silofrei again"
         return Check("model", False, str(error), fix)

@@ -9,6 +9,7 @@ from typing import Annotated, BinaryIO
 import typer
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from silofrei.deploy.cli.company_models import load_model
 from silofrei.deploy.cli.context import (
     REFUSED,
     BrandOption,
@@ -98,10 +99,8 @@ def classify(file: FileArgument, config: ConfigOption = None, data: DataOption =
         settings = settings_for(data, config)
         company = configuration(settings)
         from silofrei.routing.classifier.model import TextInput
-        from silofrei.routing.classifier.registry import Registry
 
-        registry = Registry(settings.models_folder, company.words, settings.encoder_threads)
-        classifier = registry.load(registry.pointer().active, company.thresholds)
+        classifier = load_model(settings, company)
 
         def answer(lines: list[_Line]) -> None:
             found = classifier.classify([TextInput(line.text, line.lang) for line in lines], explain=False)

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from silofrei.deploy.cli.company_models import load_model
 from silofrei.deploy.cli.context import (
     REFUSED,
     ConfigOption,
     DataOption,
     JsonOption,
+    LanguageOption,
+    check_language,
     clean_errors,
     complain,
     configuration,
@@ -24,7 +27,6 @@ from silofrei.deploy.cli.context import (
 from silofrei.deploy.cli.encoder import fail_without_training, fetch, is_folder, use_encoder
 from silofrei.deploy.cli.intake import open_lines
 from silofrei.deploy.cli.private_file import write_private
-from silofrei.deploy.cli.tickets import LanguageOption, check_language
 from silofrei.schemas.settings import ConfigurationError
 
 if TYPE_CHECKING:
@@ -252,12 +254,10 @@ def shadow(
         from silofrei.deploy.cli.print_model import comparison_as_text
         from silofrei.routing.classifier.labelled import PlainText, read_lines
         from silofrei.routing.classifier.model import TextInput
-        from silofrei.routing.classifier.registry import Registry
         from silofrei.routing.classifier.shadow import compare
 
-        registry, complaints = Registry(settings.models_folder, company.words, settings.encoder_threads), _Complaints()
-        candidate = registry.load(name, company.thresholds)
-        active = registry.load(registry.pointer().active, company.thresholds)
+        candidate, active = load_model(settings, company, name), load_model(settings, company)
+        complaints = _Complaints()
         with open_lines(file) as stream:
             texts = (TextInput(one.text, one.lang) for one in read_lines(stream, PlainText, complaints))
             found = compare(active, candidate, _batches(texts))
@@ -290,10 +290,8 @@ def evaluate(
         from silofrei.routing.classifier.assess import assess
         from silofrei.routing.classifier.corpus_rows import load_corpus
         from silofrei.routing.classifier.labelled import labelled
-        from silofrei.routing.classifier.registry import Registry
 
-        registry, complaints = Registry(settings.models_folder, company.words, settings.encoder_threads), _Complaints()
-        classifier = registry.load(name or registry.pointer().active, company.thresholds)
+        classifier, complaints = load_model(settings, company, name or None), _Complaints()
         rows = [labelled(row) for row in load_corpus() if row.held_out] if file is None else _labelled(file, complaints)
         if not rows:
             fail(f"{file}: no line that can be evaluated", REFUSED)

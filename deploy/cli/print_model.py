@@ -61,6 +61,9 @@ _SAYS = {
         "right": "Right",
         "secondary": "Others who should see it: precision {precision}, recall {recall} ({right} right of {given} "
         "given, {wanted} wanted, in {texts} texts that say so)",
+        "mood": "Mood: macro-F1 {f1}, accuracy {accuracy}, calibration error {error} ({texts} texts that say so)",
+        "urgency": "Needed today: {top} of the tenth with the highest scores, {all} of all; calibration error {error} "
+        "({texts} texts that say so)",
     },
     "de": {
         "model": "Modell",
@@ -110,6 +113,10 @@ _SAYS = {
         "right": "Richtig",
         "secondary": "Wer es noch sehen sollte: Präzision {precision}, Trefferquote {recall} ({right} richtig von "
         "{given} vergebenen, {wanted} gesuchten, in {texts} Texten, die es sagen)",
+        "mood": "Stimmung: Makro-F1 {f1}, Genauigkeit {accuracy}, Kalibrierungsfehler {error} (in {texts} Texten, die "
+        "es sagen)",
+        "urgency": "Heute nötig: {top} des Zehntels mit den höchsten Werten, {all} von allen; Kalibrierungsfehler "
+        "{error} (in {texts} Texten, die es sagen)",
     },
 }
 
@@ -271,7 +278,7 @@ def assessment_as_text(found: Assessment, language: str) -> str:
         for one in found.bins
         if one.texts
     ]
-    second = found.secondary
+    second, mood, urgency = found.secondary, found.mood, found.urgency
     return "\n".join(
         [
             says["figures"].format(model=found.model, texts=words.number(found.texts)),
@@ -300,6 +307,30 @@ def assessment_as_text(found: Assessment, language: str) -> str:
                 given=words.number(second.given),
                 wanted=words.number(second.wanted),
                 texts=words.number(second.texts),
+            ),
+            *(
+                [
+                    says["mood"].format(
+                        f1=words.figure(mood.macro_f1),
+                        accuracy=words.figure(mood.accuracy),
+                        error=words.figure(mood.calibration_error),
+                        texts=words.number(mood.texts),
+                    )
+                ]
+                if mood
+                else ()
+            ),
+            *(
+                [
+                    says["urgency"].format(
+                        top=words.percent(urgency.urgent_of_top),
+                        all=words.percent(urgency.urgent),
+                        error=words.figure(urgency.calibration_error),
+                        texts=words.number(urgency.texts),
+                    )
+                ]
+                if urgency
+                else ()
             ),
         ]
     )

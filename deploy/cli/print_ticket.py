@@ -1,14 +1,15 @@
 """A ticket as text for a terminal, in German or English."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 from babel.dates import format_timedelta
 
+from silofrei.desk.words import Words
 from silofrei.schemas.config import Config
 from silofrei.schemas.names import TicketStatus
 from silofrei.schemas.ticket import Ticket
 
-_WORDS = {
+_SAYS = {
     "en": {
         "due": "due in {time}",
         "overdue": "overdue by {time}",
@@ -16,13 +17,9 @@ _WORDS = {
         "held": "with {holder}, token {token}",
         "why": "Why here",
         "deleted": "(deleted by its author)",
-        "also": "also for",
         "waiting": "waiting",
         "attempts": "{count} expired leases",
         "by": "by {holder}",
-        "from": "from {department}",
-        "misrouted": "wrongly routed",
-        "note": "Note",
     },
     "de": {
         "due": "fällig in {time}",
@@ -31,13 +28,9 @@ _WORDS = {
         "held": "bei {holder}, Marke {token}",
         "why": "Warum hier",
         "deleted": "(vom Verfasser gelöscht)",
-        "also": "auch für",
         "waiting": "wartet",
         "attempts": "{count} abgelaufene Reservierungen",
         "by": "von {holder}",
-        "from": "von {department}",
-        "misrouted": "falsch zugeordnet",
-        "note": "Notiz",
     },
 }
 
@@ -51,36 +44,30 @@ def ticket_as_text(ticket: Ticket, company: Config, language: str, now: datetime
         language: `de` or `en`.
         now: the moment from which time left is counted.
     """
-    words = _WORDS[language]
-
-    def title(name: str) -> str:
-        try:
-            return str(getattr(company.department(name).title, language))
-        except KeyError:  # a ticket may outlive a department
-            return name
-
+    says, words = _SAYS[language], Words(language, UTC)
     left = ticket.due_at - now
     time = format_timedelta(abs(left), locale=language, threshold=1.2)
     if ticket.status is TicketStatus.RESOLVED and ticket.outcome:
-        state = words["resolved"].format(outcome=ticket.outcome.value)
+        state = says["resolved"].format(outcome=ticket.outcome.value)
         if ticket.resolved_by:
-            state += f" · {words['by'].format(holder=_printable(ticket.resolved_by))}"
+            state += f" · {says['by'].format(holder=_printable(ticket.resolved_by))}"
     else:
-        state = words["due" if left.total_seconds() >= 0 else "overdue"].format(time=time)
-        held = ticket.lease and words["held"].format(holder=_printable(ticket.lease.holder), token=ticket.lease.token)
-        state += f" · {held or words['waiting']}"
-    lines = [f"{ticket.id}  {title(ticket.department)} · {ticket.priority.name.lower()} · {state}"]
+        state = says["due" if left.total_seconds() >= 0 else "overdue"].format(time=time)
+        held = ticket.lease and says["held"].format(holder=_printable(ticket.lease.holder), token=ticket.lease.token)
+        state += f" · {held or says['waiting']}"
+    lines = [f"{ticket.id}  {words.department(company, ticket.department)} · {ticket.priority.name.lower()} · {state}"]
     if ticket.collaborators:
-        lines.append(f"  {words['also']} {', '.join(title(name) for name in ticket.collaborators)}")
+        names = ", ".join(words.department(company, name) for name in ticket.collaborators)
+        lines.append(f"  {words('ticket.also', department=names)}")
     if ticket.attempts:
-        lines.append("  " + words["attempts"].format(count=ticket.attempts))
+        lines.append("  " + says["attempts"].format(count=ticket.attempts))
     for step in reversed(ticket.handovers):
-        source = words["from"].format(department=title(step.from_department))
-        wrong = f" · {words['misrouted']}" if step.misrouted else ""
+        source = words("ticket.from", department=words.department(company, step.from_department))
+        wrong = f" · {words('ticket.misrouted')}" if step.misrouted else ""
         lines.append(f"  {source} · {_printable(step.holder)} · {step.at:%Y-%m-%d %H:%M} UTC{wrong}")
         lines += _indented(step.reason)
     if ticket.note:
-        lines += [f"  {words['note']}:", *_indented(ticket.note)]
+        lines += [f"  {words('act.note')}:", *_indented(ticket.note)]
     for entry in ticket.mentions:
         mention = entry.mention
         author = _printable(mention.author.name or mention.author.handle or mention.author.id)
@@ -88,7 +75,7 @@ def ticket_as_text(ticket: Ticket, company: Config, language: str, now: datetime
             "",
             f"  {author} · {mention.channel.value} {mention.kind.value} · {mention.created_at:%Y-%m-%d %H:%M} UTC",
         ]
-        text = words["deleted"] if entry.deleted_at else mention.text
+        text = says["deleted"] if entry.deleted_at else mention.text
         lines += _indented(text) or [""]
         if mention.permalink:
             lines.append(f"    {_printable(mention.permalink)}")
@@ -98,7 +85,7 @@ def ticket_as_text(ticket: Ticket, company: Config, language: str, now: datetime
         terms = ", ".join(dict.fromkeys(_printable(evidence.text) for evidence in ticket.classification.evidence[:5]))
         lines += [
             "",
-            f"  {words['why']}: {ticket.rule} · "
+            f"  {says['why']}: {ticket.rule} · "
             + ", ".join(f"{label} {score:.0%}" for label, score in ranked)
             + (f" · «{terms}»" if terms else ""),
         ]

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from silofrei.deploy.cli.company_models import company_registry, load_model
 from silofrei.deploy.cli.context import (
     REFUSED,
     ConfigOption,
@@ -42,18 +43,16 @@ def _classifier(settings: Settings, company: Config) -> "Classifier":
     """The active model, with the shadow model beside it where there is one."""
     from silofrei.routing.classifier.active import ActiveClassifier
     from silofrei.routing.classifier.encoder.opened import live
-    from silofrei.routing.classifier.registry import Registry
     from silofrei.routing.classifier.shadow import ShadowedClassifier
     from silofrei.routing.classifier.stored import ModelError
     from silofrei.routing.metrics import begin_encoder_series, begin_shadow_series
 
-    registry = Registry(settings.models_folder, company.words, settings.encoder_threads)
     begin_encoder_series()
-    active = ActiveClassifier(registry, company.thresholds)
+    active = ActiveClassifier(company_registry(settings, company), company.thresholds)
     if settings.shadow_model is None:
         return active
     try:
-        candidate = live(registry.load(settings.shadow_model, company.thresholds))
+        candidate = live(load_model(settings, company, settings.shadow_model))
     except ModelError as error:
         raise ConfigurationError(f"SILOFREI_SHADOW_MODEL={settings.shadow_model!r}: {error}; or unset it") from None
     begin_shadow_series()

@@ -13,15 +13,16 @@ from silofrei.deploy.cli.context import (
     ConfigOption,
     DataOption,
     JsonOption,
+    LanguageOption,
     brand_of,
+    check_language,
     clean_errors,
     complain,
     configuration,
     fail,
     known_queue,
     now,
-    open_queue,
-    run,
+    on_queue,
     say,
     settings_for,
 )
@@ -31,9 +32,6 @@ from silofrei.schemas.names import Outcome
 from silofrei.schemas.settings import ConfigurationError, Settings
 from silofrei.schemas.ticket import Ticket
 
-LanguageOption = Annotated[
-    str, typer.Option("--lang", help="Language of the output: en or de.", envvar="SILOFREI_LANG")
-]
 TokenOption = Annotated[int, typer.Option("--token", help="The fencing token that `pull` printed.")]
 
 
@@ -49,17 +47,6 @@ def _prepare(data: DataOption, config: ConfigOption, brand: str | None) -> tuple
 
 def _print(ticket: Ticket, company: Config, language: str, as_json: bool) -> None:
     say(ticket.model_dump_json() if as_json else ticket_as_text(ticket, company, language, now()))
-
-
-def check_language(language: str) -> str:
-    """The language of the output.
-
-    Raises:
-        ConfigurationError: it is none that we write.
-    """
-    if language not in ("de", "en"):
-        raise ConfigurationError(f"--lang {language}: use de or en")
-    return language
 
 
 def _lease(lease: str | None) -> timedelta | None:
@@ -90,11 +77,9 @@ def pull(
         known_queue(company, department)
         duration = _lease(lease)
 
-        async def claim() -> Ticket | None:
-            async with open_queue(settings, company) as queue:
-                return await queue.claim(brand_name, department, holder or _holder(), lease=duration)
-
-        ticket = run(claim())
+        ticket = on_queue(
+            settings, company, lambda queue: queue.claim(brand_name, department, holder or _holder(), lease=duration)
+        )
         if ticket is None:
             fail(f"no ticket is waiting for {department}", REFUSED)
         _print(ticket, company, lang, json)
@@ -118,11 +103,7 @@ def show(
         check_language(lang)
         settings, company, brand_name = _prepare(data, config, brand)
 
-        async def look() -> Ticket | None:
-            async with open_queue(settings, company) as queue:
-                return await queue.ticket(brand_name, ticket_id)
-
-        ticket = run(look())
+        ticket = on_queue(settings, company, lambda queue: queue.ticket(brand_name, ticket_id))
         if ticket is None:
             fail(f"there is no ticket {ticket_id} of brand {brand_name}", REFUSED)
         _print(ticket, company, lang, json)
@@ -141,11 +122,7 @@ def extend(
         settings, company, brand_name = _prepare(data, config, brand)
         duration = _lease(lease)
 
-        async def work() -> Ticket:
-            async with open_queue(settings, company) as queue:
-                return await queue.extend(brand_name, ticket_id, token, duration)
-
-        ticket = run(work())
+        ticket = on_queue(settings, company, lambda queue: queue.extend(brand_name, ticket_id, token, duration))
         if ticket.lease:
             say(f"{ticket_id} is yours until {ticket.lease.until.astimezone():%Y-%m-%d %H:%M}")
 
@@ -162,11 +139,7 @@ def release(
     with clean_errors():
         settings, company, brand_name = _prepare(data, config, brand)
 
-        async def work() -> None:
-            async with open_queue(settings, company) as queue:
-                await queue.release(brand_name, ticket_id, token, reason)
-
-        run(work())
+        on_queue(settings, company, lambda queue: queue.release(brand_name, ticket_id, token, reason))
         say(f"{ticket_id} is back in its queue")
 
 
@@ -189,11 +162,11 @@ def transfer(
         if not reason.strip():
             raise ConfigurationError("--reason is empty; say in a few words why the ticket belongs there")
 
-        async def work() -> None:
-            async with open_queue(settings, company) as queue:
-                await queue.transfer(brand_name, ticket_id, token, department, reason.strip(), misrouted=misrouted)
-
-        run(work())
+        on_queue(
+            settings,
+            company,
+            lambda queue: queue.transfer(brand_name, ticket_id, token, department, reason.strip(), misrouted=misrouted),
+        )
         say(f"{ticket_id} now waits for {department}")
 
 
@@ -210,11 +183,7 @@ def resolve(
     with clean_errors():
         settings, company, brand_name = _prepare(data, config, brand)
 
-        async def work() -> None:
-            async with open_queue(settings, company) as queue:
-                await queue.resolve(brand_name, ticket_id, token, outcome, note)
-
-        run(work())
+        on_queue(settings, company, lambda queue: queue.resolve(brand_name, ticket_id, token, outcome, note))
         say(f"{ticket_id} is resolved: {outcome.value}")
 
 

@@ -1,6 +1,7 @@
 """What a classifier reaches on labelled texts, in full: per class and language, confusion, coverage, calibration.
 
-Owns: the figures that people look at before they trust a model. `evaluate.py` has the few that a card holds.
+Owns: the figures that people look at before they trust a model. `evaluate.py` has the few that a card holds, and how F1
+and calibration are reckoned.
 """
 
 from collections.abc import Sequence
@@ -9,13 +10,21 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from silofrei.routing.classifier.assess_aspects import (
+    MoodFigures,
+    SecondaryFigures,
+    UrgencyFigures,
+    mood_figures,
+    secondary_figures,
+    urgency_figures,
+)
+from silofrei.routing.classifier.evaluate import BINS, bin_places, calibration_error, label_f1
 from silofrei.routing.classifier.labelled import Labelled
 from silofrei.routing.classifier.lexicon import LABELS
 from silofrei.routing.classifier.model import Classifier, TextInput
 from silofrei.schemas.classification import Classification
 from silofrei.schemas.names import Label
 
-BINS = 10
 STEPS = 20
 """Points of the coverage curve."""
 BATCH = 500
@@ -65,17 +74,6 @@ class Bin(_Figures):
     accuracy: float | None
 
 
-class SecondaryFigures(_Figures):
-    """Others that should see a text, over the texts that say so; None where there is nothing to divide by."""
-
-    texts: int
-    wanted: int
-    given: int
-    right: int
-    precision: float | None
-    recall: float | None
-
-
 class Assessment(_Figures):
     """All figures of one model on one set.
 
@@ -97,6 +95,8 @@ class Assessment(_Figures):
     coverage: tuple[CoveragePoint, ...]
     bins: tuple[Bin, ...]
     secondary: SecondaryFigures
+    mood: MoodFigures | None = None
+    urgency: UrgencyFigures | None = None
 
 
 def assess(classifier: Classifier, rows: Sequence[Labelled]) -> Assessment:
@@ -114,7 +114,6 @@ def assess(classifier: Classifier, rows: Sequence[Labelled]) -> Assessment:
     given = np.array([LABELS.index(answer.label) for answer in answers])
     scores = np.array([answer.scores.of(answer.label) for answer in answers])
     routed = np.array([not answer.abstained for answer in answers])
-    bins = _bins(truth == given, scores)
     return Assessment(
         model=classifier.model,
         texts=len(rows),
@@ -122,14 +121,7 @@ def assess(classifier: Classifier, rows: Sequence[Labelled]) -> Assessment:
         macro_f1=_macro_f1(truth, given),
         routed=_round(float(routed.mean())),
         routed_accuracy=_share(int((truth == given)[routed].sum()), int(routed.sum())),
-        calibration_error=_round(
-            sum(
-                abs(one.score - one.accuracy) * one.texts
-                for one in bins
-                if one.score is not None and one.accuracy is not None
-            )
-            / len(rows)
-        ),
+        calibration_error=calibration_error(truth == given, scores),
         classes=_classes(truth, given),
         languages=_languages(rows, answers, truth, given),
         confusion=tuple(
@@ -137,8 +129,10 @@ def assess(classifier: Classifier, rows: Sequence[Labelled]) -> Assessment:
             for row in range(len(LABELS))
         ),
         coverage=_coverage(truth == given, scores),
-        bins=bins,
-        secondary=_secondary(rows, answers),
+        bins=_bins(truth == given, scores),
+        secondary=secondary_figures(rows, answers),
+        mood=mood_figures(rows, answers),
+        urgency=urgency_figures(rows, answers),
     )
 
 
@@ -154,7 +148,7 @@ def _classes(truth: _Places, given: _Places) -> tuple[ClassFigures, ...]:
                 given=told,
                 precision=_share(right, told),
                 recall=_share(right, texts),
-                f1=_share(2 * right, texts + told) or 0.0,
+                f1=label_f1(truth == number, given == number),
             )
         )
     return tuple(found)
@@ -196,7 +190,7 @@ def _coverage(right: NDArray[np.bool_], scores: NDArray[np.float64]) -> tuple[Co
 
 
 def _bins(right: NDArray[np.bool_], scores: NDArray[np.float64]) -> tuple[Bin, ...]:
-    places = np.minimum((scores * BINS).astype(int), BINS - 1)
+    places = bin_places(scores)
     found = []
     for number in range(BINS):
         own = places == number
@@ -211,24 +205,6 @@ def _bins(right: NDArray[np.bool_], scores: NDArray[np.float64]) -> tuple[Bin, .
             )
         )
     return tuple(found)
-
-
-def _secondary(rows: Sequence[Labelled], answers: Sequence[Classification]) -> SecondaryFigures:
-    told = [
-        (set(row.secondary), set(answer.secondary) - {row.label})
-        for row, answer in zip(rows, answers, strict=True)
-        if row.secondary is not None
-    ]
-    wanted, given = sum(len(one) for one, _ in told), sum(len(other) for _, other in told)
-    right = sum(len(one & other) for one, other in told)
-    return SecondaryFigures(
-        texts=len(told),
-        wanted=wanted,
-        given=given,
-        right=right,
-        precision=_share(right, given),
-        recall=_share(right, wanted),
-    )
 
 
 def _share(part: int, whole: int) -> float | None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from importlib.resources import files
 from typing import NamedTuple
 
-from silofrei.schemas.names import Label, Language
+from silofrei.schemas.names import Label, Language, Sentiment
 
 HELD_OUT = 10
 """One text in so many is held out."""
@@ -21,7 +21,8 @@ COMMON = 50
 class Row(NamedTuple):
     """One text with the department that must act first, and those that should see it too.
 
-    `origin` says with which others it was written or collected: such texts have more in common than their label.
+    `origin` says with which others it was written or collected: such texts have more in common than their label. `mood`
+    and `urgent` (somebody has to look today) are None where nobody judged them; nobody asked for `secondary` then.
     """
 
     text: str
@@ -29,6 +30,8 @@ class Row(NamedTuple):
     secondary: tuple[Label, ...]
     language: Language
     origin: str = ""
+    mood: Sentiment | None = None
+    urgent: bool | None = None
 
     @property
     def held_out(self) -> bool:
@@ -47,7 +50,7 @@ def load_corpus() -> list[Row]:
 
 
 def parse_rows(lines: Iterable[str], language: Language | None = None) -> list[Row]:
-    """Labelled texts from JSON lines {"text","label","secondary","lang"?,"origin"?}.
+    """Labelled texts from JSON lines {"text","label","secondary","lang"?,"origin"?,"mood"?,"urgent"?}.
 
     Args:
         lines: the lines.
@@ -64,6 +67,8 @@ def parse_rows(lines: Iterable[str], language: Language | None = None) -> list[R
                 secondary,
                 language or Language(item["lang"]),
                 item.get("origin", ""),
+                Sentiment(item["mood"]) if "mood" in item else None,
+                item.get("urgent"),
             )
         )
     return rows

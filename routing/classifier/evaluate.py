@@ -1,8 +1,11 @@
-"""How good a classifier is: macro-F1, per class, the surest half, calibration."""
+"""How good a classifier is: macro-F1, per class, the surest half, calibration.
+
+Owns: the few figures that a card holds, and how F1 and calibration are reckoned. `assess.py` has those in full.
+"""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,6 +54,18 @@ def evaluate(classifier: Judge, rows: Sequence[Row]) -> Evaluation:
     return figures(rows, classifier.probabilities([TextInput(row.text) for row in rows]))
 
 
+def by_language(classifier: Judge, rows: Sequence[Row]) -> dict[str, dict[str, Any]]:
+    """Figures for `all` rows, `de` and `en`, as a card holds them; a set without rows is left out."""
+    probabilities = classifier.probabilities([TextInput(row.text) for row in rows])
+    spoken = np.array([row.language.value for row in rows])
+    sets = {"all": spoken != "", **{code: spoken == code for code in ("de", "en")}}
+    return {
+        name: asdict(figures([row for row, own in zip(rows, here, strict=True) if own], probabilities[here]))
+        for name, here in sets.items()
+        if here.any()
+    }
+
+
 def figures(rows: Sequence[Row], probabilities: NDArray[np.float64]) -> Evaluation:
     """Figures of `probabilities` (rows, labels).
 
@@ -63,23 +78,34 @@ def figures(rows: Sequence[Row], probabilities: NDArray[np.float64]) -> Evaluati
     best = probabilities.argmax(axis=1)
     sure = probabilities.max(axis=1)
     right = best == truth
-    f1 = {}
-    for number, label in enumerate(LABELS):
-        both = int(((best == number) & (truth == number)).sum())
-        either = int((best == number).sum() + (truth == number).sum())
-        f1[label.value] = round(2 * both / either, 4) if either else 0.0
+    f1 = {label.value: label_f1(truth == number, best == number) for number, label in enumerate(LABELS)}
     order = np.argsort(-sure, kind="stable")[: max(1, len(rows) // 2)]
-    bins = np.minimum((sure * BINS).astype(int), BINS - 1)
-    gap = sum(
-        abs(right[bins == one].mean() - sure[bins == one].mean()) * (bins == one).sum()
-        for one in range(BINS)
-        if (bins == one).any()
-    )
     return Evaluation(
         texts=len(rows),
         accuracy=round(float(right.mean()), 4),
         macro_f1=round(float(np.mean(list(f1.values()))), 4),
         f1=f1,
         surest_half=round(float(right[order].mean()), 4),
-        calibration_error=round(float(gap / len(rows)), 4),
+        calibration_error=calibration_error(right, sure),
     )
+
+
+def label_f1(wanted: NDArray[np.bool_], given: NDArray[np.bool_]) -> float:
+    """F1 of one label, four digits: which texts have it, and which were given it; 0 where none was either."""
+    either = int(wanted.sum() + given.sum())
+    return round(2 * int((wanted & given).sum()) / either, 4) if either else 0.0
+
+
+def bin_places(sure: NDArray[np.float64]) -> NDArray[np.intp]:
+    """For each best score the number of its bin."""
+    return np.minimum((sure * BINS).astype(np.intp), BINS - 1)
+
+
+def calibration_error(right: NDArray[np.bool_], sure: NDArray[np.float64]) -> float:
+    """Expected difference between best score and frequency of being right, in `BINS` bins, four digits."""
+    places = bin_places(sure)
+    gap = sum(
+        abs(right[places == one].mean() - sure[places == one].mean()) * (places == one).sum()
+        for one in np.unique(places)
+    )
+    return round(float(gap / len(sure)), 4)

@@ -64,7 +64,7 @@ def extract(texts: Batch, words: Words, lexicon: Lexicon, english: Flags) -> Fea
         english: per text, whether it is looked up in the English terms.
     """
     named = lexicon.named(words)
-    hits = lexicon.hits(texts, words, english)
+    hits = lexicon.hits(texts, words, english, named)
     owner = texts.token_text[hits.token]
     sums = per_text(owner, hits.hints, texts.size)
     largest = _largest(owner, hits.hints, texts.size)

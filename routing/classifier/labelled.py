@@ -6,7 +6,7 @@ from typing import Annotated, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from silofrei.routing.classifier.corpus_rows import Row
-from silofrei.schemas.names import Label, Language
+from silofrei.schemas.names import Label, Language, Sentiment
 
 Text = Annotated[str, Field(min_length=1)]
 
@@ -30,12 +30,21 @@ class Labelled(BaseModel):
     text: Text
     label: Label
     secondary: tuple[Label, ...] | None = None
+    mood: Sentiment | None = None
+    urgent: bool | None = None
     lang: Language | None = None
 
 
 def labelled(row: Row) -> Labelled:
     """A text of the corpus."""
-    return Labelled(text=row.text, label=row.label, secondary=row.secondary, lang=row.language)
+    return Labelled(
+        text=row.text,
+        label=row.label,
+        secondary=None if row.mood is None else row.secondary,
+        lang=row.language,
+        mood=row.mood,
+        urgent=row.urgent,
+    )
 
 
 Kind = TypeVar("Kind", bound=BaseModel)

@@ -75,19 +75,19 @@ class Lexicon:
     def __len__(self) -> int:
         return len(self.hashes)
 
-    def hits(self, texts: Batch, words: Words, english: Flags) -> Hits:
+    def hits(self, texts: Batch, words: Words, english: Flags, passed: Flags) -> Hits:
         """Every term of the lexicon in these texts, phrases and the words within them alike.
 
         Args:
             texts: the batch.
             words: its words.
             english: per text, whether to look into the English terms; into the German ones otherwise.
+            passed: per word, whether it is passed over; no term has it.
         """
         count = len(texts.token_starts)
         if not count:
             nothing = np.zeros(0, dtype=np.intp)
             return Hits(nothing, nothing, self.hints[nothing], self.concepts[nothing])
-        passed = self.named(words)
         salt = np.where(english[texts.token_text], _ENGLISH, np.uint64(0))
         places = self._find(words.hashes ^ salt)
         self._parts(texts, words, places, ~english[texts.token_text])

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
+from silofrei.routing.classifier.aspects import MOOD, MOODS, OTHERS, SEES, URGENT
 from silofrei.routing.classifier.explain import Given, evidence
 from silofrei.routing.classifier.features import Features, bayes, extract
 from silofrei.routing.classifier.hashing import Words
@@ -47,10 +48,12 @@ class _Judged:
     lengths: NDArray[np.float64]
     languages: list[Language]
     chances: Logits
+    aspects: Logits
     own: Hits | None
 
 
 _NAMES = tuple(label.value for label in LABELS)
+_MOODS = tuple(sentiment.value for sentiment in MOODS)
 _ANSWERS: TypeAdapter[list[Classification]] = TypeAdapter(list[Classification])
 
 
@@ -81,7 +84,7 @@ class LinearClassifier:
         self._lexicon = stored.weights.lexicon.with_names(self._own.names)
         self._model = stored.name
         self._floor = np.array([thresholds.of(label) for label in LABELS])
-        self._secondary = thresholds.secondary
+        self._least = [thresholds.secondary.of(label) for label in OTHERS]
         # One contiguous row per label: a gather of single numbers is what costs.
         self._sparse = np.ascontiguousarray(stored.weights.sparse.T)
         self._dense = np.ascontiguousarray(stored.weights.dense.T)
@@ -133,7 +136,9 @@ class LinearClassifier:
         shifted = np.exp((logits - logits.max(axis=1, keepdims=True)) / weights.temperature)
         chances = shifted / shifted.sum(axis=1, keepdims=True)
         chances[np.bincount(texts.token_text, minlength=texts.size) == 0] = NOTHING
-        return _Judged(folded, texts, features, positions, lengths, decide(spoken, texts, declared), chances, own)
+        aspects = weights.aspects.probabilities(texts, features, chances)
+        languages = decide(spoken, texts, declared)
+        return _Judged(folded, texts, features, positions, lengths, languages, chances, aspects, own)
 
     def _answer(self, inputs: Sequence[TextInput], explain: bool) -> list[dict[str, Any]]:
         judged = self._judge(inputs)
@@ -146,37 +151,42 @@ class LinearClassifier:
             )
             why = evidence(given, judged.folded, [one.text for one in inputs])
         told = (Language.GERMAN, Language.ENGLISH)
-        several = (np.partition(judged.chances, -2, axis=1)[:, -2] >= self._secondary).tolist()
+        sees = judged.aspects[:, SEES]
+        several: list[bool] = np.any(sees >= self._least, axis=1).tolist()
         return [
             {
                 "label": LABELS[label],
                 "scores": dict(zip(_NAMES, row, strict=True)),
-                "secondary": others(label, row, self._secondary) if more else (),
+                "secondary": self._others(label, seen) if more else (),
+                "mood": dict(zip(_MOODS, mood, strict=True)) if language in told else None,
+                "urgency": urgent if language in told else None,
                 "language": language,
                 "abstained": low or language not in told,
                 "evidence": spans,
                 "model": self._model,
             }
-            for label, row, more, language, low, spans in zip(
-                best.tolist(), judged.chances.tolist(), several, judged.languages, unsure.tolist(), why, strict=True
+            for label, row, more, seen, mood, urgent, language, low, spans in zip(
+                best.tolist(),
+                judged.chances.tolist(),
+                several,
+                sees.tolist(),
+                judged.aspects[:, MOOD].tolist(),
+                judged.aspects[:, URGENT].tolist(),
+                judged.languages,
+                unsure.tolist(),
+                why,
+                strict=True,
             )
         ]
 
-
-def others(best: int, row: Sequence[float], least: float) -> tuple[Label, ...]:
-    """Departments that should see a text too, the likelier first.
-
-    Args:
-        best: number of the label that it has.
-        row: (labels,) its probabilities.
-        least: the smallest that counts.
-    """
-    found = [
-        (score, label)
-        for number, (label, score) in enumerate(zip(LABELS, row, strict=True))
-        if score >= least and number != best and label is not Label.NONE
-    ]
-    return tuple(label for _, label in sorted(found, key=lambda pair: -pair[0])) if found else ()
+    def _others(self, best: int, sees: list[float]) -> tuple[Label, ...]:
+        """Departments that should see it too, the likelier first."""
+        found = [
+            (score, label)
+            for label, score, least in zip(OTHERS, sees, self._least, strict=True)
+            if score >= least and label is not LABELS[best]
+        ]
+        return tuple(label for _, label in sorted(found, key=lambda pair: -pair[0]))
 
 
 def _at_positions(table: NDArray[np.float32], texts: Batch, features: Features) -> NDArray[np.float32]:

@@ -35,7 +35,7 @@ class Vocabulary:
 
     def hits(self, texts: Batch, words: Words, english: Flags) -> Hits | None:
         """Where the company's terms stand; None where it has none."""
-        return None if self.terms is None else self.terms.hits(texts, words, english)
+        return None if self.terms is None else self.terms.hits(texts, words, english, self.terms.named(words))
 
 
 def vocabulary(words: OwnWords) -> Vocabulary:

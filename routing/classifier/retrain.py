@@ -11,7 +11,6 @@ encoder behind the active model stands behind the new one, too: its head hangs o
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,7 +22,7 @@ from silofrei.routing.classifier.assess import assess
 from silofrei.routing.classifier.corpus_rows import Row, load_corpus
 from silofrei.routing.classifier.encoder.opened import Loaded
 from silofrei.routing.classifier.encoder.stage import carry
-from silofrei.routing.classifier.evaluate import evaluate
+from silofrei.routing.classifier.evaluate import by_language
 from silofrei.routing.classifier.gate import Verdict, judge
 from silofrei.routing.classifier.labelled import Labelled, labelled
 from silofrei.routing.classifier.lexicon import Lexicon, packaged_lexicon
@@ -35,7 +34,7 @@ from silofrei.routing.classifier.train import train
 from silofrei.schemas.config import Thresholds
 from silofrei.schemas.names import Language
 
-WEIGHT = 6.0
+WEIGHT = 2.0
 """How much a correction counts beside a text of the corpus (decision 12 has what other weights give)."""
 HELD_OUT = 5
 """One correction in so many is held out."""
@@ -43,7 +42,7 @@ CORPUS, CORRECTIONS = "corpus", "corrections"
 
 _LEARNED = (Language.GERMAN, Language.ENGLISH)
 
-Trainer = Callable[[Sequence[Row], Lexicon, Sequence[float]], Weights]
+Trainer = Callable[[Sequence[Row], Lexicon, Sequence[float], int], Weights]
 
 
 class Parts(NamedTuple):
@@ -123,7 +122,7 @@ def retrain(
     active = registry.load(before, thresholds)
     parts = split(load_corpus() if corpus is None else corpus, _spoken(corrections, active), weight)
     with threadpool_limits(1):  # as train.py does: the same texts give the same model
-        weights = trainer(parts.seen, packaged_lexicon(), parts.weights)
+        weights = trainer(parts.seen, packaged_lexicon(), parts.weights, parts.learned)
     with _throwaway() if dry_run else registry.workshop() as made:
         write_model(made, weights, {"name": f"linear-{name}"})
         carry(registry.source(before), made)
@@ -173,15 +172,13 @@ def _card(
     verdict: Verdict,
     at: datetime,
 ) -> Mapping[str, Any]:
-    tests = [_row(one) for one in parts.held_out.get(CORPUS, ())]
-    kept = {"all": tests, **{code.value: [row for row in tests if row.language is code] for code in _LEARNED}}
     return {
         "trained_at": at.isoformat(timespec="seconds"),
         "trained_on": len(parts.seen),
         "corrections": parts.learned,
         "corrections_held_out": len(parts.held_out.get(CORRECTIONS, ())),
         "correction_weight": parts.weights[-1] if parts.learned else None,
-        "held_out": {one: asdict(evaluate(candidate, rows)) for one, rows in kept.items() if rows},
+        "held_out": by_language(candidate, [_row(one) for one in parts.held_out.get(CORPUS, ())]),
         "compared_with": active.model,
         "tolerance": tolerance,
         "passed": verdict.passed,

@@ -15,13 +15,14 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
+from silofrei.routing.classifier.aspects import ASPECTS, Aspects
 from silofrei.routing.classifier.concepts import CONCEPTS, MOST_CONCEPTS
 from silofrei.routing.classifier.features import BITS, DENSE, ORDERS, WORD_BITS
 from silofrei.routing.classifier.language import LANGUAGES, LanguageModel
 from silofrei.routing.classifier.lexicon import LABELS, Lexicon
 from silofrei.schemas.settings import ConfigurationError
 
-FORMAT = 3
+FORMAT = 4
 """Changes with every change of the features, so that an older model is refused instead of misread."""
 ARRAYS = "model.npz"
 CARD = "model.json"
@@ -45,6 +46,7 @@ class Weights:
         temperature: divides the logits, so that probabilities are frequencies.
         language: words of the languages.
         lexicon: the terms that it was trained with.
+        aspects: mood, urgency and who else should see it.
     """
 
     sparse: NDArray[np.float32]
@@ -55,6 +57,7 @@ class Weights:
     temperature: float
     language: LanguageModel
     lexicon: Lexicon
+    aspects: Aspects
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,7 @@ def write_model(folder: Path, weights: Weights, card: dict[str, Any]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     sparse, scale = _as_bytes(weights.sparse)
     words, words_scale = _as_bytes(weights.words)
+    tones, tones_scale = _as_bytes(weights.aspects.words)
     buffer = io.BytesIO()
     np.savez_compressed(
         buffer,
@@ -92,6 +96,11 @@ def write_model(folder: Path, weights: Weights, card: dict[str, Any]) -> None:
         lexicon_hashes=weights.lexicon.hashes,
         lexicon_hints=weights.lexicon.hints.astype(np.int8),
         lexicon_concepts=weights.lexicon.concepts,
+        aspect_words=tones,
+        aspect_scale=tones_scale,
+        aspect_dense=weights.aspects.dense,
+        aspect_chances=weights.aspects.chances,
+        aspect_bias=weights.aspects.bias,
     )
     (folder / ARRAYS).write_bytes(buffer.getvalue())
     write_card(
@@ -177,6 +186,12 @@ def _weights(arrays: Any, temperature: float) -> Weights:
             arrays["lexicon_concepts"],
             arrays["names"],
         ),
+        aspects=Aspects(
+            arrays["aspect_words"].astype(np.float32) * arrays["aspect_scale"],
+            arrays["aspect_dense"],
+            arrays["aspect_chances"],
+            arrays["aspect_bias"],
+        ),
     )
     _check(weights)
     return weights
@@ -186,7 +201,7 @@ def _check(weights: Weights) -> None:
     """Refuse what would fail, or answer nonsense, only when a text comes."""
     if not (math.isfinite(weights.temperature) and weights.temperature > 0):
         raise ValueError(f"temperature is {weights.temperature}, not above 0")
-    language, lexicon = weights.language, weights.lexicon
+    language, lexicon, aspects = weights.language, weights.lexicon, weights.aspects
     expected: dict[str, tuple[NDArray[Any], tuple[int, ...]]] = {
         "sparse": (weights.sparse, (1 << BITS, len(LABELS))),
         "rarity": (weights.rarity, (1 << BITS,)),
@@ -196,6 +211,10 @@ def _check(weights: Weights) -> None:
         "language_odds": (language.odds, (len(language.hashes), len(LANGUAGES))),
         "lexicon_hints": (lexicon.hints, (len(lexicon.hashes), len(LABELS))),
         "lexicon_concepts": (lexicon.concepts, (len(lexicon.hashes), MOST_CONCEPTS)),
+        "aspect_words": (aspects.words, (1 << WORD_BITS, ASPECTS)),
+        "aspect_dense": (aspects.dense, (DENSE, ASPECTS)),
+        "aspect_chances": (aspects.chances, (len(LABELS), ASPECTS)),
+        "aspect_bias": (aspects.bias, (ASPECTS,)),
     }
     for name, (array, shape) in expected.items():
         if array.shape != shape:

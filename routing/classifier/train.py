@@ -6,24 +6,25 @@ the card beside the arrays says what the model reached there.
 
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
+import scipy.optimize
 import scipy.sparse
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
 from silofrei.routing.classifier.corpus_rows import Row, load_corpus
-from silofrei.routing.classifier.evaluate import evaluate
+from silofrei.routing.classifier.evaluate import by_language
 from silofrei.routing.classifier.features import BITS, WORD_BITS, Features, bayes, extract
 from silofrei.routing.classifier.hashing import Words
 from silofrei.routing.classifier.lexicon import LABELS, Lexicon, packaged_lexicon
 from silofrei.routing.classifier.model import load_classifier
 from silofrei.routing.classifier.stored import PACKAGED, Weights, read_card, write_card, write_model
 from silofrei.routing.classifier.text import Batch, batch, fold
+from silofrei.routing.classifier.train_aspects import train_aspects
 from silofrei.routing.classifier.train_language import train_language
 from silofrei.schemas.config import Thresholds
 from silofrei.schemas.names import Language
@@ -43,6 +44,8 @@ SMOOTHING = 0.3
 """Texts that naive Bayes adds to each word and label."""
 BAYES = 0.5
 """Share of naive Bayes' log odds in the sum."""
+RESERVE = 80.0
+"""How much a company's corrections must say before its shares of the labels count (decision 12 has others)."""
 SEED = 7
 
 Data: TypeAlias = Any
@@ -112,6 +115,22 @@ def temperature(logits: NDArray[np.float64], labels: Labels) -> float:
     return float(min(np.geomspace(0.25, 4, 200), key=loss))
 
 
+def offset(logits: NDArray[np.float64], labels: Labels) -> NDArray[np.float64]:
+    """(labels,) what fits logits (texts, labels) better to the shares of these labels, held back by `RESERVE`."""
+    if not len(labels):
+        return np.zeros(len(LABELS))
+    own = logits - logits.max(axis=1, keepdims=True)
+    counts = np.bincount(labels, minlength=len(LABELS))
+
+    def loss(given: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        odds = np.exp(own + given)
+        total = odds.sum(axis=1, keepdims=True)
+        value = np.log(total).sum() - counts @ given + RESERVE / 2 * (given @ given)
+        return float(value), (odds / total).sum(axis=0) - counts + RESERVE * given
+
+    return np.asarray(scipy.optimize.minimize(loss, np.zeros(len(LABELS)), jac=True, method="L-BFGS-B").x)
+
+
 def parts(rows: Sequence[Row]) -> Labels:
     """(rows,) which part of the corpus each row is in; texts of one origin are in one part.
 
@@ -154,18 +173,23 @@ class Fitted(NamedTuple):
     apart: NDArray[np.float64]
 
 
-def train(rows: Sequence[Row], lexicon: Lexicon, weights: Sequence[float] | None = None) -> Weights:
+def train(
+    rows: Sequence[Row], lexicon: Lexicon, weights: Sequence[float] | None = None, corrections: int = 0
+) -> Weights:
     """A model of these rows: the mean of models that each leave out a part of the corpus.
 
     Args:
         rows: the labelled texts.
         lexicon: the terms.
         weights: how much each row counts, 1 where they are left out.
+        corrections: so many of the last rows are a company's own; the model leans towards the shares of their labels.
     """
-    return train_apart(rows, lexicon, weights).weights
+    return train_apart(rows, lexicon, weights, corrections).weights
 
 
-def train_apart(rows: Sequence[Row], lexicon: Lexicon, weights: Sequence[float] | None = None) -> Fitted:
+def train_apart(
+    rows: Sequence[Row], lexicon: Lexicon, weights: Sequence[float] | None = None, corrections: int = 0
+) -> Fitted:
     """As `train`, with what each row gets from a model that has not seen its part."""
     texts = batch([fold(row.text).text for row in rows])
     english = np.array([row.language is Language.ENGLISH for row in rows])
@@ -188,6 +212,12 @@ def train_apart(rows: Sequence[Row], lexicon: Lexicon, weights: Sequence[float] 
         found.append(model)
     linear = np.mean([model.coef_.T for model in found], axis=0)
 
+    divisor = temperature(logits, labels)
+    own = slice(len(rows) - corrections, None)
+    shift = offset(logits[own] / divisor, labels[own]) * divisor
+    logits += shift
+    scaled = np.exp((logits - logits.max(axis=1, keepdims=True)) / divisor)
+    chances = scaled / scaled.sum(axis=1, keepdims=True)
     sparse = np.zeros((1 << BITS, len(LABELS)), dtype=np.float32)
     sparse[used] = linear[: len(used)] * np.sqrt(rarity[used])[:, None]
     made = Weights(
@@ -195,10 +225,11 @@ def train_apart(rows: Sequence[Row], lexicon: Lexicon, weights: Sequence[float] 
         rarity=rarity,
         words=word_odds(texts, features, labels, given),
         dense=linear[len(used) :].astype(np.float32),
-        bias=np.mean([model.intercept_ for model in found], axis=0).astype(np.float32),
-        temperature=temperature(logits, labels),
+        bias=(np.mean([model.intercept_ for model in found], axis=0) + shift).astype(np.float32),
+        temperature=divisor,
         language=train_language(rows),
         lexicon=lexicon,
+        aspects=train_aspects(rows, texts, features, chances, part, temperature),
     )
     return Fitted(made, logits)
 
@@ -211,16 +242,10 @@ def main(folder: Path) -> None:
         weights = train(seen, packaged_lexicon())
     write_model(folder, weights, {"name": f"linear-{VERSION}"})
     classifier = load_classifier(Thresholds(), folder)
-    kept = {
-        "all": [row for row in corpus if row.held_out],
-        "de": [row for row in corpus if row.held_out and row.language is Language.GERMAN],
-        "en": [row for row in corpus if row.held_out and row.language is Language.ENGLISH],
-    }
-    reached = {name: asdict(evaluate(classifier, rows)) for name, rows in kept.items()}
+    kept = [row for row in corpus if row.held_out]
+    reached = by_language(classifier, kept)
     write_card(folder, {**read_card(folder), "trained_on": len(seen), "held_out": reached})
-    sys.stdout.write(
-        f"{classifier.model}: macro-F1 {reached['all']['macro_f1']} on {len(kept['all'])} held-out texts\n"
-    )
+    sys.stdout.write(f"{classifier.model}: macro-F1 {reached['all']['macro_f1']} on {len(kept)} held-out texts\n")
 
 
 if __name__ == "__main__":

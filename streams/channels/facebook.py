@@ -34,20 +34,15 @@ class FacebookParser:
 
     def change(self, item: Item, delivery: RawDelivery) -> MentionChange | NotAMention:
         """See `Parser.change`."""
-        event = meta.event_of(item)
-        if isinstance(event, NotAMention):
-            return event
-        if event.is_message:
-            return meta.message_change(event, item.path, event.value, Channel.FACEBOOK, delivery)
-        change = Fields.of(event.value, item.path)
-        field = change.word("field")
-        if field in meta.MESSAGE_FIELDS:
-            return meta.message_change(event, change.at("value"), change.get("value"), Channel.FACEBOOK, delivery)
-        if field in ("feed", "mention", "ratings"):
-            return _post(event, change.child("value"), delivery)
-        if field in _QUIET_FIELDS:
-            return NotAMention(field)
-        raise invalid(change.at("field"), f"is {field!r}, which is not read", "subscribe to feed, mention, ratings")
+        return meta.change(item, Channel.FACEBOOK, delivery, _change)
+
+
+def _change(event: meta.Event, change: Fields, field: str, delivery: RawDelivery) -> MentionChange | NotAMention:
+    if field in ("feed", "mention", "ratings"):
+        return _post(event, change.child("value"), delivery)
+    if field in _QUIET_FIELDS:
+        return NotAMention(field)
+    raise invalid(change.at("field"), f"is {field!r}, which is not read", "subscribe to feed, mention, ratings")
 
 
 def _post(event: meta.Event, value: Fields, delivery: RawDelivery) -> MentionChange | NotAMention:

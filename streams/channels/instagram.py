@@ -33,24 +33,17 @@ class InstagramParser:
 
     def change(self, item: Item, delivery: RawDelivery) -> MentionChange | NotAMention:
         """See `Parser.change`."""
-        event = meta.event_of(item)
-        if isinstance(event, NotAMention):
-            return event
-        if event.is_message:
-            return meta.message_change(event, item.path, event.value, Channel.INSTAGRAM, delivery)
-        change = Fields.of(event.value, item.path)
-        field = change.word("field")
-        if field in meta.MESSAGE_FIELDS:
-            return meta.message_change(event, change.at("value"), change.get("value"), Channel.INSTAGRAM, delivery)
-        if field in ("comments", "live_comments"):
-            return _comment(event, change.child("value"), delivery)
-        if field == "mentions":
-            return _mention(event, change.child("value"), delivery)
-        if field in _QUIET_FIELDS:
-            return NotAMention(field)
-        raise invalid(
-            change.at("field"), f"is {field!r}, which is not read", "subscribe to comments, mentions, messages"
-        )
+        return meta.change(item, Channel.INSTAGRAM, delivery, _change)
+
+
+def _change(event: meta.Event, change: Fields, field: str, delivery: RawDelivery) -> MentionChange | NotAMention:
+    if field in ("comments", "live_comments"):
+        return _comment(event, change.child("value"), delivery)
+    if field == "mentions":
+        return _mention(event, change.child("value"), delivery)
+    if field in _QUIET_FIELDS:
+        return NotAMention(field)
+    raise invalid(change.at("field"), f"is {field!r}, which is not read", "subscribe to comments, mentions, messages")
 
 
 def _comment(event: meta.Event, value: Fields, delivery: RawDelivery) -> MentionChange | NotAMention:

@@ -4,6 +4,7 @@ Owns: entries, changes and messages. Refuses: what a page's feed or a comment lo
 Source: Meta's webhook reference for Pages, Instagram and the Messenger platform.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -33,7 +34,7 @@ QUIET_MESSAGES = (
 )
 """Events of a conversation in which nobody says anything."""
 
-MESSAGE_FIELDS = {"messages", "message_edit", "message_edits", "message_echoes"}
+_MESSAGE_FIELDS = {"messages", "message_edit", "message_edits", "message_echoes"}
 """Names under which a message may stand in `changes` instead of `messaging`."""
 
 _MEDIA: dict[str, Literal["image", "video", "audio", "file"]] = {
@@ -58,6 +59,10 @@ class Event:
     def time(self, delivery: RawDelivery) -> datetime:
         """When Meta sent the entry: the moment of what has no time of its own."""
         return self.entry.moment("time", delivery.received_at)
+
+
+Read = Callable[[Event, Fields, str, RawDelivery], MentionChange | NotAMention]
+"""Reads a change that is no message, by its `field`."""
 
 
 def split(payload: object, kind: str) -> list[Item]:
@@ -100,12 +105,31 @@ def _events(entry: Fields) -> list[Item]:
     return items
 
 
-def event_of(item: Item) -> Event | NotAMention:
-    """The event in an item that `split` made.
+def change(item: Item, channel: Channel, delivery: RawDelivery, read: Read) -> MentionChange | NotAMention:
+    """The change that an item of `split` stands for.
+
+    Args:
+        item: the item.
+        channel: the channel of the delivery.
+        delivery: the delivery.
+        read: for what is no message; see `Read`.
 
     Raises:
-        InvalidMention: the item holds a mistake, or comes from elsewhere.
+        InvalidMention: the item holds a mistake, cannot be read, or comes from elsewhere.
     """
+    event = _event_of(item)
+    if isinstance(event, NotAMention):
+        return event
+    if event.is_message:
+        return _message(event, item.path, event.value, channel, delivery)
+    fields = Fields.of(event.value, item.path)
+    field = fields.word("field")
+    if field in _MESSAGE_FIELDS:
+        return _message(event, fields.at("value"), fields.get("value"), channel, delivery)
+    return read(event, fields, field, delivery)
+
+
+def _event_of(item: Item) -> Event | NotAMention:
     if isinstance(item.value, InvalidMention):
         raise item.value
     if not isinstance(item.value, Event | NotAMention):
@@ -113,14 +137,10 @@ def event_of(item: Item) -> Event | NotAMention:
     return item.value
 
 
-def message_change(
+def _message(
     event: Event, path: str, value: object, channel: Channel, delivery: RawDelivery
 ) -> MentionChange | NotAMention:
-    """The change that one message, edited message or unsent message stands for.
-
-    Raises:
-        InvalidMention: it cannot be read.
-    """
+    """The change that one message, edited message or unsent message stands for."""
     fields = Fields.of(value, path)
     quiet = next((key for key in QUIET_MESSAGES if key in fields), None)
     if "message" not in fields and "message_edit" not in fields:

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from silofrei.streams.dead_letters import read_dead_letter
+
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
 DEEP = 10_000
@@ -168,6 +170,10 @@ def test_each_poison_is_listed_with_its_place_and_reason_and_the_next_mention_ro
         assert "mistake of Silofrei" not in letter["detail"], f"{name}: {letter['detail']}"
         assert "sys." not in letter["detail"], f"{name}: {letter['detail']}"
     assert found == {}
+    for number, (name, (value, _, _, item)) in enumerate(letters.items()):
+        if name in ("no JSON", "no value", "cut off", "unknown brand", "2 MB", "half a surrogate"):
+            place = f"{raw}/0/{2 * number}" + ("" if item is None else f"/{item}")
+            assert read_dead_letter(surroundings.settings, place).value == (value or b""), name
     # In German or English, for a terminal: one head line each, and nothing that steers it.
     done = surroundings.command("dead-letters", "list")
     assert done.returncode == 0

@@ -41,7 +41,7 @@ def silofrei(tmp_path: Path) -> Run:
             input=stdin,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=140,
             check=False,
         )
 
@@ -209,6 +209,7 @@ def test_training_without_scikit_learn_says_what_to_install(silofrei: Run, tmp_p
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_training_from_corrections_to_an_active_model(silofrei: Run, tmp_path: Path) -> None:
     pytest.importorskip("sklearn", reason="training needs the extra `train`")
     told = [

@@ -274,7 +274,7 @@ def test_anything_at_all(channel, payload):
 
 
 @pytest.mark.parametrize("channel", Channel)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=3 * settings().max_examples, deadline=None)
 @given(data=st.data())
 def test_a_sound_delivery_with_damaged_places(channel, data):
     payload = data.draw(st.sampled_from(SAMPLES[channel]))

@@ -2,14 +2,15 @@
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from importlib.resources import files
 
 import pytest
 
 from silofrei.routing.classifier.concepts import MOST_CONCEPTS
-from silofrei.routing.classifier.corpus_rows import Row, load_corpus, near_repeats, parse_rows
+from silofrei.routing.classifier.corpus_rows import Row, near_repeats, parse_rows
 from silofrei.routing.classifier.lexicon import MAX_WORDS, Term, compile_lexicon, read_terms
-from silofrei.schemas.names import Label, Language
+from silofrei.schemas.names import Label, Language, Sentiment
 
 _NAMES = """
 lufthansa ryanair easyjet eurowings jetblue qantas klm wizzair boeing airbus telekom vodafone unitymedia
@@ -38,11 +39,6 @@ HOMONYMS = ("tesla coil", "the amazon is")
 """Where a word from the list is meant as something else."""
 
 
-@pytest.fixture(scope="module")
-def corpus() -> list[Row]:
-    return load_corpus()
-
-
 def named(text: str) -> list[str]:
     folded = text.lower()
     for meant in HOMONYMS:
@@ -55,19 +51,29 @@ def named(text: str) -> list[str]:
     ]
 
 
-def test_both_languages_and_all_labels_are_there_in_number(corpus: list[Row]) -> None:
+def test_both_languages_and_all_labels_are_there_in_number(corpus: Sequence[Row]) -> None:
     counts = Counter((row.language, row.label) for row in corpus)
     assert set(counts) == {(language, label) for language in (Language.GERMAN, Language.ENGLISH) for label in Label}
     assert min(counts.values()) > 1000
     assert len(corpus) >= 20_000
 
 
-def test_secondary_departments_are_others_than_the_first(corpus: list[Row]) -> None:
+def test_secondary_departments_are_others_than_the_first(corpus: Sequence[Row]) -> None:
     assert not [row for row in corpus if row.label in row.secondary or Label.NONE in row.secondary]
     assert sum(bool(row.secondary) for row in corpus) > 100
 
 
-def test_no_text_is_there_twice(corpus: list[Row]) -> None:
+def test_thousands_of_texts_were_judged_for_mood_and_urgency(corpus: Sequence[Row]) -> None:
+    judged = [row for row in corpus if row.mood is not None]
+    assert all((row.urgent is None) == (row.mood is None) for row in corpus)
+    for language in (Language.GERMAN, Language.ENGLISH):
+        counts = Counter(row.mood for row in judged if row.language is language)
+        assert min(counts[sentiment] for sentiment in Sentiment) > 400
+    assert 0.1 < sum(bool(row.urgent) for row in judged) / len(judged) < 0.4
+
+
+@pytest.mark.slow
+def test_no_text_is_there_twice(corpus: Sequence[Row]) -> None:
     assert near_repeats([row.text for row in corpus]) == []
 
 
@@ -84,7 +90,7 @@ def test_near_repeats_are_found() -> None:
     assert near_repeats(texts) == [(0, 2), (1, 4), (3, 6)]
 
 
-def test_the_names_of_companies_are_made_up(corpus: list[Row]) -> None:
+def test_the_names_of_companies_are_made_up(corpus: Sequence[Row]) -> None:
     found = {row.text: names for row in corpus if (names := named(row.text))}
     assert found == {}
 
@@ -100,7 +106,7 @@ def test_a_real_name_would_be_noticed() -> None:
     assert named("a tesla coil at the museum") == []
 
 
-def test_a_tenth_is_held_out_whatever_else_is_in_the_corpus(corpus: list[Row]) -> None:
+def test_a_tenth_is_held_out_whatever_else_is_in_the_corpus(corpus: Sequence[Row]) -> None:
     held = [row for row in corpus if row.held_out]
     assert 0.08 < len(held) / len(corpus) < 0.12
     assert len({row.label for row in held}) == len(Label)

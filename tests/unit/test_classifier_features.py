@@ -51,7 +51,8 @@ def lexicon() -> Lexicon:
 
 def hints(text: str, language: Language = Language.GERMAN) -> np.ndarray:
     texts = batch([fold(text).text])
-    hits = lexicon().hits(texts, Words(texts), np.array([language is Language.ENGLISH]))
+    words, terms = Words(texts), lexicon()
+    hits = terms.hits(texts, words, np.array([language is Language.ENGLISH]), terms.named(words))
     return hits.hints.sum(axis=0)
 
 

@@ -1,8 +1,10 @@
 """Language detection: German, English, another one, or none that can be told."""
 
+from collections.abc import Sequence
+
 import pytest
 
-from silofrei.routing.classifier.corpus_rows import load_corpus
+from silofrei.routing.classifier.corpus_rows import Row
 from silofrei.routing.classifier.model import LinearClassifier, TextInput, load_classifier
 from silofrei.schemas.config import Thresholds
 from silofrei.schemas.names import Language
@@ -97,8 +99,10 @@ def test_other_languages_are_told_in_sentences_that_no_list_was_made_with(classi
     assert sum(answer.language is Language.OTHER for answer in found) >= len(FRESH) - 3
 
 
-def test_german_and_english_are_told_apart_on_texts_never_trained_on(classifier: LinearClassifier) -> None:
-    held = [row for row in load_corpus() if row.held_out]
+def test_german_and_english_are_told_apart_on_texts_never_trained_on(
+    classifier: LinearClassifier, corpus: Sequence[Row]
+) -> None:
+    held = [row for row in corpus if row.held_out]
     found = classifier.classify([TextInput(row.text) for row in held], explain=False)
     right = sum(answer.language is row.language for answer, row in zip(found, held, strict=True))
     assert right / len(held) > 0.985

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from importlib.resources import as_file, files
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from silofrei.routing.classifier.corpus_rows import load_corpus
+from silofrei.routing.classifier.corpus_rows import Row
 from silofrei.routing.classifier.evaluate import evaluate
 from silofrei.routing.classifier.model import ModelError, load_classifier
 from silofrei.routing.classifier.stored import ARRAYS, CARD, FORMAT, PACKAGED, read_model, write_model
@@ -37,8 +37,8 @@ def rewrite(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
     (folder / CARD).write_text(json.dumps(card))
 
 
-def test_the_packaged_model_holds_its_floor_and_its_card_is_true() -> None:
-    held = [row for row in load_corpus() if row.held_out]
+def test_the_packaged_model_holds_its_floor_and_its_card_is_true(corpus: Sequence[Row]) -> None:
+    held = [row for row in corpus if row.held_out]
     found = evaluate(load_classifier(Thresholds()), held)
     card = json.loads((files("silofrei.routing.classifier") / PACKAGED / CARD).read_text())
     assert found.macro_f1 >= FLOOR
@@ -53,7 +53,7 @@ def test_the_packaged_model_holds_its_floor_and_its_card_is_true() -> None:
         told, reached = card["held_out"][name], asdict(evaluate(load_classifier(Thresholds()), rows))
         for figure in ("texts", "accuracy", "macro_f1", "f1", "surest_half", "calibration_error"):
             assert told[figure] == pytest.approx(reached[figure], abs=0.01), (name, figure)
-    assert card["trained_on"] == len(load_corpus()) - len(held)
+    assert card["trained_on"] == len(corpus) - len(held)
 
 
 def test_a_model_in_a_folder_is_the_packaged_one(folder: Path) -> None:

@@ -4,7 +4,7 @@ tests/system/test_desk_process.py runs the same against the real queue.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from html import unescape
 from html.parser import HTMLParser
@@ -16,6 +16,7 @@ from fastapi import FastAPI
 
 from silofrei.desk import app as desk_app
 from silofrei.desk.app import create_app, run_desk
+from silofrei.desk.frame import load_templates
 from silofrei.desk.guard import HEADERS
 from silofrei.desk.report import Figures, HandOver, Report, Share, Spread
 from silofrei.desk.report_page import choose_period, matrix
@@ -179,6 +180,15 @@ class Browser:
         await self.get("/")
         assert (await self.post("/me", name=name)).status_code == 303
         await self.get("/queue/service")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _templates_compiled_once() -> Iterator[None]:
+    """Each application would compile them anew, which takes longer than all else here."""
+    templates = load_templates()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(desk_app, "load_templates", lambda: templates)
+        yield
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 
 from silofrei.desk.evaluation_page import evaluation_page
 from silofrei.routing.classifier.assess import Assessment, assess
-from silofrei.routing.classifier.corpus_rows import load_corpus
+from silofrei.routing.classifier.corpus_rows import Row
 from silofrei.routing.classifier.evaluate import evaluate
 from silofrei.routing.classifier.labelled import Labelled, PlainText, labelled, read_lines
 from silofrei.routing.classifier.model import TextInput, load_classifier
@@ -85,8 +85,8 @@ def test_secondary_labels_are_measured_where_somebody_said_so(by_hand: Assessmen
     assert (second.precision, second.recall) == (1.0, 0.6667)
 
 
-def test_the_figures_are_those_of_the_card() -> None:
-    rows = [one for one in load_corpus() if one.held_out]
+def test_the_figures_are_those_of_the_card(corpus: Sequence[Row]) -> None:
+    rows = [one for one in corpus if one.held_out]
     classifier = load_classifier(Thresholds())
     found, card = assess(classifier, [labelled(one) for one in rows]), evaluate(classifier, rows)
     assert (found.accuracy, found.macro_f1) == pytest.approx((card.accuracy, card.macro_f1), abs=1e-4)

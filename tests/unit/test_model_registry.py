@@ -2,9 +2,11 @@
 
 import json
 import os
+import shutil
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -29,13 +31,27 @@ def registry(tmp_path: Path) -> Registry:
 Add = Callable[..., Path]
 
 
+@pytest.fixture(scope="module")
+def packed(turned_weights: Callable[[int], Weights], tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], Path]:
+    """A model whose labels are turned round by so many places; packing its arrays takes the longest."""
+
+    @cache
+    def pack(turn: int) -> Path:
+        folder = tmp_path_factory.mktemp("packed")
+        write_model(folder, turned_weights(turn), {"name": "packed"})
+        return folder
+
+    return pack
+
+
 @pytest.fixture
-def add(registry: Registry, turned_weights: Callable[[int], Weights]) -> Add:
+def add(registry: Registry, packed: Callable[[int], Path]) -> Add:
     """Adds a model of this name, whose labels are turned round by so many places."""
 
     def make(name: str, turn: int = 0) -> Path:
-        write_model(registry.folder / name, turned_weights(turn), {"name": f"linear-{name}"})
-        return registry.folder / name
+        folder = shutil.copytree(packed(turn), registry.folder / name)
+        write_card(folder, {**json.loads((folder / CARD).read_text()), "name": f"linear-{name}"})
+        return folder
 
     return make
 
@@ -64,9 +80,12 @@ def test_a_model_becomes_active_and_a_rollback_goes_back_step_by_step(registry: 
 
 def test_the_history_has_an_end(registry: Registry, add: Add) -> None:
     add("a")
-    for number in range(HISTORY + 5):
-        registry.activate(("a", "packaged")[number % 2], NOW)
+    past = [{"model": ("a", "packaged")[number % 2], "until": NOW.isoformat()} for number in range(HISTORY - 1)]
+    registry.pointer_path.write_text(json.dumps({"active": "packaged", "since": NOW.isoformat(), "history": past}))
+    for number in range(3):
+        pointer = registry.activate(("a", "packaged")[number % 2], NOW + timedelta(hours=1))
     assert len(registry.pointer().history) == HISTORY
+    assert [one.until for one in pointer.history[-4:]] == [NOW, *[NOW + timedelta(hours=1)] * 3], "the oldest went"
 
 
 @pytest.mark.parametrize("name", ["gone", "../a", "", "/etc", "active.json", ".new-1"])

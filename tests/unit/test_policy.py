@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from silofrei.routing.policy import Policy
-from silofrei.schemas.classification import Classification, Scores
+from silofrei.schemas.classification import Classification, Mood, Scores
 from silofrei.schemas.config import Config, parse_config
 from silofrei.schemas.decision import DiscardDecision, RoutingDecision
 from silofrei.schemas.mention import Author, Mention
@@ -28,6 +28,9 @@ def mention(**changes: Any) -> Mention:
         "thread_id": "x:1",
     }
     return Mention(**{**values, **changes})
+
+
+ANGRY = Mood(negative=0.5, neutral=0.3, positive=0.2)
 
 
 def classified(label: Label = Label.SERVICE, score: float = 0.8, **changes: Any) -> Classification:
@@ -92,6 +95,17 @@ def test_secondary_labels_collaborate_without_the_owner_and_none() -> None:
 )
 def test_priority_without_a_rule(changes: dict[str, Any], priority: Priority) -> None:
     assert decide(said=mention(**changes)).priority is priority
+
+
+@pytest.mark.parametrize(
+    ("urgency", "priority"), [(None, Priority.NORMAL), (0.59, Priority.NORMAL), (0.6, Priority.HIGH)]
+)
+def test_what_must_be_seen_today_goes_first(urgency: float | None, priority: Priority) -> None:
+    assert decide(what=classified(urgency=urgency)).priority is priority
+
+
+def test_a_company_says_how_sure_urgency_must_be() -> None:
+    assert decide("[thresholds]\nurgent = 0.9", what=classified(urgency=0.8)).priority is Priority.NORMAL
 
 
 # --- Deadlines
@@ -173,6 +187,18 @@ def test_min_followers() -> None:
     assert not holds("min_followers = 500", mention(author=Author(id="7", followers=499)))
     assert not holds("min_followers = 500", mention(author=Author(id="7")))
     assert holds("min_followers = 0", mention(author=Author(id="7")))
+
+
+def test_min_urgency() -> None:
+    assert holds("min_urgency = 0.5", what=classified(urgency=0.5))
+    assert not holds("min_urgency = 0.5", what=classified(urgency=0.4))
+    assert not holds("min_urgency = 0.5", what=classified())
+
+
+def test_sentiments_are_the_likeliest_mood() -> None:
+    assert holds("sentiments = ['negative']", what=classified(mood=ANGRY))
+    assert not holds("sentiments = ['neutral', 'positive']", what=classified(mood=ANGRY))
+    assert not holds("sentiments = ['negative']", what=classified())
 
 
 def test_max_rating() -> None:

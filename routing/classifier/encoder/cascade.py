@@ -14,7 +14,7 @@ import numpy as np
 from silofrei.routing.classifier.encoder.sentence import SentenceEncoder
 from silofrei.routing.classifier.encoder.stage import Chances, Stage
 from silofrei.routing.classifier.lexicon import LABELS
-from silofrei.routing.classifier.model import LinearClassifier, TextInput, others
+from silofrei.routing.classifier.model import LinearClassifier, TextInput
 from silofrei.routing.metrics import ENCODER_SECONDS, ENCODER_TEXTS, EncoderOutcome
 from silofrei.schemas.classification import Classification, Scores
 from silofrei.schemas.config import Thresholds
@@ -121,7 +121,8 @@ class CascadedClassifier:
             update={
                 "label": LABELS[best],
                 "scores": Scores(**{label.value: score for label, score in zip(LABELS, row, strict=True)}),
-                "secondary": others(best, row, self._thresholds.secondary),
+                # Who else should see it is the linear model's to say; not, however, who has it.
+                "secondary": tuple(label for label in answer.secondary if label is not LABELS[best]),
                 "abstained": row[best] < self._thresholds.of(LABELS[best]),
                 "model": self.model,
             }

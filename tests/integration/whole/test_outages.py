@@ -86,6 +86,7 @@ def test_redis_and_kafka_go_away_under_load_and_come_back(broker, stage, surroun
             redis.start()
             scene.until(lambda: [up(one, "redis") for one in both] == [1, 1], 20, *both)
             assert_goes_on(scene, *both)
+            assert all(f"redis is {what}" in worker.says() for what in ("away", "back"))
 
             # Takes connections and does not answer.
             before = [retries(one, "redis") for one in both]
@@ -97,7 +98,8 @@ def test_redis_and_kafka_go_away_under_load_and_come_back(broker, stage, surroun
             assert all(one < other for one, other in zip(before, [retries(one, "redis") for one in both], strict=True))
             assert_goes_on(scene, *both)
 
-            broker.stop()
+            # Longer than a session of the workers' group.
+            broker.kill()
             gone = time.monotonic()
             assert len(claim(scene.surroundings.settings)) == CLAIMS
             scene.until(lambda: [up(one, "kafka") for one in both] == [0, 0], 25, *both)

@@ -1,9 +1,11 @@
-"""The worker through kills, outages and rebalances: every mention once, and no commit past one that was not applied."""
+"""The worker at SIGTERM, in the middle of work or of an outage, and when it hangs: it ends in time and loses nothing.
+
+whole/ has kills, outages and rebalances under load.
+"""
 
 import json
 import os
 import signal
-import threading
 import time
 
 import pytest
@@ -52,55 +54,10 @@ def assert_each_once(surroundings, expected):
     assert len(set(threads)) == len(threads)
 
 
-class Load:
-    """Sends mentions all the time, in a thread, until it is stopped."""
-
-    def __init__(self, surroundings, native, pause=0.02):
-        self._surroundings, self._native, self._pause = surroundings, native, pause
-        self.sent = []
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._run)
-
-    def __enter__(self):
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self._ended.set()
-        self._thread.join(60)
-
-    def _run(self):
-        number = 0
-        while not self._ended.wait(self._pause):
-            ids = [f"load-{number + n}" for n in range(5)]
-            self._surroundings.send(*[self._native.mention(one, thread=f"t{hash(one) % 40}") for one in ids])
-            self.sent += ids
-            number += 5
-
-
-def test_2000_deliveries_and_three_kills_in_the_middle_of_a_batch(surroundings, native):
-    ids = [f"m{n}" for n in range(2000)]
-    surroundings.send(*[native.mention(one, thread=f"t{n % 300}") for n, one in enumerate(ids)])
-    for pause in (0.0, 0.11, 0.23):
-        # Small batches and calls, so that a kill falls into the middle of something.
-        worker = surroundings.worker(batch_records=50, batch_mentions=7)
-        begun = sum(surroundings.mentions().values())
-        surroundings.wait_for(lambda before=begun: sum(surroundings.mentions().values()) > before, 30, worker)
-        time.sleep(pause)
-        worker.kill()
-        assert_commits_pass_nothing(surroundings)
-    assert sum(surroundings.mentions().values()) < 2000
-    worker = surroundings.worker()
-    surroundings.wait_for(lambda: surroundings.lag() == 0, 60, worker)
-    assert_each_once(surroundings, ids)
-    assert worker.stop(10) == 0
-    assert surroundings.dead_letters() == {}
-
-
 def test_sigterm_under_load_ends_within_seconds_and_commits_what_was_applied(surroundings, native):
     ids = [f"m{n}" for n in range(3000)]
     surroundings.send(*[native.mention(one) for one in ids])
-    worker = surroundings.worker(batch_records=100)
+    worker = surroundings.worker(batch_records=50)
     surroundings.wait_for(lambda: surroundings.mentions(), 30, worker)
     began = time.monotonic()
     assert worker.stop(10) == 0
@@ -109,8 +66,9 @@ def test_sigterm_under_load_ends_within_seconds_and_commits_what_was_applied(sur
     applied = sum(surroundings.mentions().values())
     assert 0 < applied < 3000
     assert_commits_pass_nothing(surroundings)
-    # What was applied and not committed is at most the one fetch that was under way.
-    assert applied - 100 <= committed <= applied
+    # What was under way at the end may be applied and not committed: fetches of up to 50 records that go together as
+    # long as they are fewer than 50, so up to 99 records.
+    assert applied - 100 < committed <= applied
     worker = surroundings.worker()
     surroundings.wait_for(lambda: surroundings.lag() == 0, 60, worker)
     assert_each_once(surroundings, ids)
@@ -147,46 +105,6 @@ def test_sigterm_while_redis_is_away_ends_within_seconds_and_commits_nothing(sur
     assert_each_once(surroundings, ["first", *[f"m{n}" for n in range(20)]])
 
 
-def test_redis_away_under_load_and_back(surroundings, native):
-    worker = surroundings.worker()
-    with Load(surroundings, native) as load:
-        surroundings.wait_for(lambda: sum(surroundings.mentions().values()) > 20, 30, worker)
-        surroundings.redis.stop()
-        surroundings.wait_for(lambda: "redis is away" in worker.says(), 20, worker)
-        time.sleep(6)
-        surroundings.redis.start()
-        surroundings.wait_for(lambda: "redis is back" in worker.says(), 20, worker)
-        time.sleep(1)
-    surroundings.wait_for(lambda: surroundings.lag() == 0, 60, worker)
-    assert_each_once(surroundings, load.sent)
-    assert_commits_pass_nothing(surroundings)
-    assert worker.stop(10) == 0
-
-
-def test_kafka_away_under_load_and_back(surround, kafka_jars, tmp_path, native):
-    broker = LocalKafka(tmp_path / "kafka", jars=kafka_jars)
-    broker.start()
-    try:
-        surroundings = surround(broker.bootstrap)
-        worker = surroundings.worker(batch_records=50)
-        ids = [f"m{n}" for n in range(1500)]
-        surroundings.send(*[native.mention(one) for one in ids])
-        surroundings.wait_for(lambda: surroundings.mentions(), 30, worker)
-        broker.kill()
-        # A dead letter waits for Kafka, too; longer than a session of the group.
-        time.sleep(20)
-        assert worker.running
-        assert worker.metric('silofrei_dependency_up{dependency="kafka"}') == 0
-        broker.start()
-        surroundings.send(*[native.mention(f"later-{n}") for n in range(50)], b"{broken")
-        surroundings.wait_for(lambda: surroundings.lag() == 0, 90, worker)
-        assert_each_once(surroundings, ids + [f"later-{n}" for n in range(50)])
-        assert len(surroundings.dead_letters()) == 1
-        assert worker.stop(15) == 0
-    finally:
-        broker.stop()
-
-
 def test_sigterm_while_kafka_is_away(surround, kafka_jars, tmp_path, native):
     broker = LocalKafka(tmp_path / "kafka", jars=kafka_jars)
     broker.start()
@@ -195,7 +113,7 @@ def test_sigterm_while_kafka_is_away(surround, kafka_jars, tmp_path, native):
         worker = surroundings.worker()
         surroundings.send(*[native.mention(f"m{n}") for n in range(100)])
         surroundings.wait_for(lambda: surroundings.mentions(), 30, worker)
-        broker.kill()
+        broker.stop()
         time.sleep(3)
         began = time.monotonic()
         assert worker.stop(30) == 0
@@ -206,28 +124,6 @@ def test_sigterm_while_kafka_is_away(surround, kafka_jars, tmp_path, native):
         assert_each_once(surroundings, [f"m{n}" for n in range(100)])
     finally:
         broker.stop()
-
-
-def test_workers_come_and_go_under_load(surroundings, native):
-    first = surroundings.worker("a", batch_records=20)
-    with Load(surroundings, native) as load:
-        surroundings.wait_for(lambda: sum(surroundings.mentions().values()) > 20, 30, first)
-        second = surroundings.worker("b", batch_records=20)
-        taken = 'silofrei_deliveries_total{channel="cloudevents"}'
-        surroundings.wait_for(lambda: second.metric(taken) > 10, 40, second)
-        # The one that is killed keeps its place for the session's 15 s; then the other has it all.
-        first.kill()
-        assert_commits_pass_nothing(surroundings)
-        surroundings.wait_for(lambda: len(second_partitions(second, surroundings)) == 4, 40, second)
-    surroundings.wait_for(lambda: surroundings.lag() == 0, 60, second)
-    assert_each_once(surroundings, load.sent)
-    assert_commits_pass_nothing(surroundings)
-    assert second.stop(10) == 0
-
-
-def second_partitions(worker, surroundings):
-    lag = 'silofrei_committed_offset{{partition="{}",topic="{}"}}'
-    return [n for n in range(4) if worker.metric(lag.format(n, surroundings.topics.raw)) > 0]
 
 
 def test_a_worker_that_waits_for_redis_gives_its_partitions_away_at_once(surroundings, native):
