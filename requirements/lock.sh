@@ -13,7 +13,7 @@ pins() {
 compile requirements/build.in -o requirements/build.txt
 compile pyproject.toml -o requirements/base.txt
 compile pyproject.toml --extra local -o requirements/demo.txt
-compile pyproject.toml --extra local --extra train --group dev -o requirements/dev.txt
+compile pyproject.toml --extra local --extra train --extra encoder --group dev -o requirements/dev.txt
 # Quix Streams stops at an older pydantic; overridden, so that all systems of the benchmark parse with the same one.
 compile benchmarks/peers/requirements.in -o benchmarks/peers/requirements.txt \
   --constraint <(pins aiokafka hiredis numpy prometheus-client redis uvloop) --override <(pins pydantic pydantic-core)

@@ -71,6 +71,15 @@ class OpinionOutcome(StrEnum):
     BREAKER_OPEN = "breaker_open"
 
 
+class EncoderOutcome(StrEnum):
+    """What an encoder made of a text that the linear model was unsure of."""
+
+    STAYED = "stayed"
+    MOVED = "moved"
+    FAILED = "failed"
+    LATE = "late"
+
+
 DELIVERIES = Counter("silofrei_deliveries", "Deliveries taken from mentions.raw.", ["channel"])
 CHANGES = Counter(
     "silofrei_changes",
@@ -131,6 +140,12 @@ SECOND_OPINION_SECONDS = Histogram(
 SECOND_OPINION_BREAKER = Gauge(
     "silofrei_second_opinion_breaker_open", "1 while the second opinion's server is left alone after failures, else 0."
 )
+ENCODER_TEXTS = Counter(
+    "silofrei_encoder_texts",
+    "Texts of which the linear model was unsure: label or certainty moved or stayed; the encoder failed, or was late.",
+    ["outcome"],
+)
+ENCODER_SECONDS = Histogram("silofrei_encoder_seconds", "The encoder's part of one batch.", buckets=_SECONDS)
 LEASES_EXPIRED = Counter("silofrei_leases_expired", "Leases that ran out.", ["department"])
 LEDGER_ROWS = Counter("silofrei_ledger_rows", "Events written to Parquet.")
 
@@ -189,6 +204,12 @@ def begin_opinion_series() -> None:
     """Create the counters of a worker with a second opinion at zero, as `begin_worker_series` does."""
     for outcome in OpinionOutcome:
         SECOND_OPINIONS.labels(outcome)
+
+
+def begin_encoder_series() -> None:
+    """Create the counters of a worker at zero that an encoder may count in, as `begin_worker_series` does."""
+    for outcome in EncoderOutcome:
+        ENCODER_TEXTS.labels(outcome)
 
 
 def observe_all(step: Step, histogram: Histogram, starts: Sequence[float], ends: Sequence[float]) -> None:

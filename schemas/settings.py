@@ -97,6 +97,9 @@ class Settings(OpinionSettings):
         None,
         description="A model that classifies beside the active one and is only counted; `silofrei model list` has all.",
     )
+    encoder_threads: Annotated[int, Field(ge=1, le=64)] = Field(
+        1, description="Threads of the processor for one text, where a sentence encoder stands behind the model."
+    )
     watchdog: Annotated[float, Field(ge=5)] = Field(
         120.0, description="Exit when there is lag and no commit for this long, so that the supervisor restarts."
     )

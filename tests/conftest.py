@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, replace
 from pathlib import Path
@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 import redis
 from hypothesis import settings as hypothesis_settings
+from numpy.typing import NDArray
 
 from silofrei.deploy.local.child import LocalError
 from silofrei.deploy.local.jars import cache_folder, fetch, read_lock
@@ -81,6 +82,70 @@ def turned_weights() -> Callable[[int], Weights]:
         return replace(weights, **per_label)
 
     return turn
+
+
+MakeEncoder = Callable[..., Path]
+WORDS = ("[PAD]", "[UNK]", "train", "late", "job", "price", "zug", "spät", "lohn", "hello", "there", "is", "the")
+DIMENSION = 8
+
+
+@pytest.fixture
+def make_encoder(tmp_path: Path) -> MakeEncoder:
+    """Makes a tiny encoder in a folder: `model.onnx`, one vector per word, beside a `tokenizer.json` of words."""
+    pytest.importorskip("onnxruntime", reason="an encoder needs the extra `encoder`")
+    onnx = pytest.importorskip("onnx", reason="builds the tiny encoder")
+    from onnx import TensorProto, helper, numpy_helper
+    from tokenizers import Tokenizer
+    from tokenizers.models import WordLevel
+    from tokenizers.pre_tokenizers import Whitespace
+
+    def make(
+        folder: Path | None = None,
+        *,
+        model: str = "model.onnx",
+        inputs: Sequence[str] = ("input_ids", "attention_mask"),
+        output: str = "last_hidden_state",
+        kind: int = TensorProto.INT64,
+        vectors: NDArray[np.float32] | None = None,
+        words: Sequence[str] = WORDS,
+        seed: int = 0,
+    ) -> Path:
+        if vectors is None:
+            vectors = np.random.default_rng(seed).normal(size=(len(words), DIMENSION)).astype(np.float32)
+        given = [helper.make_tensor_value_info(name, kind, ["batch", "sequence"]) for name in inputs]
+        pooled = output == "sentence_embedding"
+        shape = ["batch", DIMENSION] if pooled else ["batch", "sequence", DIMENSION]
+        nodes = [helper.make_node("Gather", ["vectors", inputs[0]], ["found"])]
+        if "attention_mask" in inputs:
+            nodes += [
+                helper.make_node("Cast", ["attention_mask"], ["mask"], to=TensorProto.FLOAT),
+                helper.make_node("Unsqueeze", ["mask", "last"], ["wide"]),
+                helper.make_node("Mul", ["found", "wide"], ["masked"]),
+            ]
+        last = nodes[-1].output[0]
+        nodes.append(
+            helper.make_node("ReduceMean", [last], [output], axes=[1], keepdims=0)
+            if pooled
+            else helper.make_node("Identity", [last], [output])
+        )
+        graph = helper.make_graph(
+            nodes,
+            "tiny",
+            given,
+            [helper.make_tensor_value_info(output, TensorProto.FLOAT, shape)],
+            [numpy_helper.from_array(vectors, "vectors"), numpy_helper.from_array(np.array([2]), "last")],
+        )
+        made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+        onnx.checker.check_model(made)
+        tokenizer = Tokenizer(WordLevel({word: number for number, word in enumerate(words)}, unk_token="[UNK]"))
+        tokenizer.pre_tokenizer = Whitespace()
+        place = folder or tmp_path / "tiny"
+        (place / model).parent.mkdir(parents=True, exist_ok=True)
+        (place / model).write_bytes(made.SerializeToString())
+        tokenizer.save(str(place / "tokenizer.json"))
+        return place
+
+    return make
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ from silofrei.schemas.config import Config
 from silofrei.schemas.settings import Settings
 
 if TYPE_CHECKING:
-    from silofrei.routing.classifier.model import Classifier
+    from silofrei.routing.classifier.encoder.opened import Loaded
     from silofrei.routing.classifier.registry import Registry
 
 
@@ -14,10 +14,10 @@ def company_registry(settings: Settings, company: Config) -> "Registry":
     """The models of the company; whichever is loaded goes by its own words."""
     from silofrei.routing.classifier.registry import Registry
 
-    return Registry(settings.models_folder, company.words)
+    return Registry(settings.models_folder, company.words, settings.encoder_threads)
 
 
-def load_model(settings: Settings, company: Config, name: str | None = None) -> "Classifier":
+def load_model(settings: Settings, company: Config, name: str | None = None) -> "Loaded":
     """The company's model of this name, the active one by default.
 
     Raises:

@@ -115,7 +115,9 @@ def _model(settings: Settings, company: Config) -> Check:
     from silofrei.routing.classifier.registry import PACKAGED_NAME
 
     try:
-        name = company_registry(settings, company).pointer().active
+        registry = company_registry(settings, company)
+        name = registry.pointer().active
+        registry.check(name)
         return Check("model", True, f"{load_model(settings, company, name).model} ({name})")
     except ConfigurationError as error:
         fix = f"`silofrei model use {PACKAGED_NAME}`, or another of `silofrei model list`; else install silofrei again"

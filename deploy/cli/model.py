@@ -1,5 +1,6 @@
 """Commands for the classifier's life: collect corrections, train, evaluate, watch in the shadow, activate, go back."""
 
+import json as jsonlib
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -23,6 +24,7 @@ from silofrei.deploy.cli.context import (
     say,
     settings_for,
 )
+from silofrei.deploy.cli.encoder import fail_without_training, fetch, is_folder, use_encoder
 from silofrei.deploy.cli.intake import open_lines
 from silofrei.deploy.cli.private_file import write_private
 from silofrei.schemas.settings import ConfigurationError
@@ -43,7 +45,8 @@ NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="As `model lis
 def _registry(data: DataOption, config: ConfigOption) -> "Registry":
     from silofrei.routing.classifier.registry import Registry
 
-    return Registry(settings_for(data, config).models_folder)
+    settings = settings_for(data, config)
+    return Registry(settings.models_folder, encoder_threads=settings.encoder_threads)
 
 
 class _Complaints:
@@ -135,9 +138,7 @@ def train(
         try:
             from silofrei.routing.classifier.retrain import retrain
         except ModuleNotFoundError as error:
-            if error.name is None or error.name.partition(".")[0] not in ("sklearn", "scipy", "threadpoolctl"):
-                raise
-            fail("training needs scikit-learn; install the extra `train`: pip install 'silofrei[train]'")
+            fail_without_training(error)
         from silofrei.deploy.cli.print_model import training_as_json, training_as_text
 
         at = now()
@@ -177,11 +178,47 @@ def list_models(
 
 
 @model.command("use")
-def use(name: NameArgument, config: ConfigOption = None, data: DataOption = None) -> None:
-    """Make a model the active one; running workers take it within a second, without a restart."""
+def use(
+    what: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME|FOLDER",
+            help="A model as `model list` prints it, or packaged; or the folder of an encoder, such as ./minilm.",
+        ),
+    ],
+    tolerance: Annotated[
+        float, typer.Option("--tolerance", min=0, max=1, help="FOLDER: how much a figure may fall.")
+    ] = 0.02,
+    name: Annotated[
+        str | None, typer.Option("--name", help="FOLDER: of the new model; day and time by default.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="FOLDER: compare; store and activate nothing.")] = False,
+    lang: LanguageOption = "en",
+    config: ConfigOption = None,
+    data: DataOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Make a model the active one, or put an encoder behind the active one; workers take it within a second."""
     with clean_errors():
-        pointer = _registry(data, config).activate(name, now())
-        say(f"{pointer.active} is active")
+        check_language(lang)
+        from silofrei.routing.classifier.registry import NoSuchModel
+
+        registry = _registry(data, config)
+        if is_folder(what, registry):
+            use_encoder(registry, Path(what), tolerance=tolerance, name=name, dry_run=dry_run, lang=lang, json=json)
+            return
+        if name is not None or dry_run:
+            fail(
+                f"--name and --dry-run are for an encoder's folder, and '{what}' is a model's name; a folder has a '/'"
+            )
+        try:
+            pointer = registry.activate(what, now())
+        except NoSuchModel as error:
+            raise NoSuchModel(f"{error}; an encoder's folder is named with a '/', such as ./{what}") from None
+        say(jsonlib.dumps({"active": pointer.active}) if json else f"{pointer.active} is active")
+
+
+model.command("fetch")(fetch)
 
 
 @model.command("rollback")

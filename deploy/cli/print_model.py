@@ -147,7 +147,7 @@ def models_as_text(found: Overview, language: str) -> str:
                 note,
             ]
         )
-    lines = [_table(rows, left=(0, 1, 2, 5)), "", f"* {says['active']}"]
+    lines = [table(rows, left=(0, 1, 2, 5)), "", f"* {says['active']}"]
     if found.before:
         lines.append(says["back"].format(names=", ".join(found.before)))
     if found.problem:
@@ -203,7 +203,7 @@ def training_as_text(done: Trained, language: str) -> str:
                     says["worse"] if one in done.verdict.against else "" if one.judged else says["few"],
                 ]
             )
-        lines += ["", says[f"set.{name}"].format(texts=words.number(own[0].texts)), _table(rows, left=(0, 5))]
+        lines += ["", says[f"set.{name}"].format(texts=words.number(own[0].texts)), table(rows, left=(0, 5))]
     return "\n".join([*lines, "", _verdict(done, says, words)])
 
 
@@ -234,7 +234,7 @@ def comparison_as_text(found: Comparison, language: str) -> str:
     if found.moves:
         rows = [[says["from"], says["to"], says["texts"]]]
         rows += [[place(move.active), place(move.candidate), words.number(move.count)] for move in found.moves]
-        lines += ["", _table(rows, left=(0, 1)), "", says["examples"]]
+        lines += ["", table(rows, left=(0, 1)), "", says["examples"]]
         for one in found.examples:
             text = " ".join(_printable(one.text).split())
             excerpt = text if len(text) <= _EXCERPT else f"{text[:_EXCERPT]} …"
@@ -287,18 +287,18 @@ def assessment_as_text(found: Assessment, language: str) -> str:
             f"{says['calibration']} {words.figure(found.calibration_error)}",
             says["routed"].format(share=words.percent(found.routed), right=words.figure(found.routed_accuracy)),
             "",
-            _table(classes),
+            table(classes),
             "",
-            _table(languages),
+            table(languages),
             "",
             says["confusion"],
-            _table(confusion),
+            table(confusion),
             "",
             says["coverage"],
-            _table(coverage, left=()),
+            table(coverage, left=()),
             "",
             says["bins"],
-            _table(bins, left=()),
+            table(bins, left=()),
             "",
             says["secondary"].format(
                 precision=words.figure(second.precision),
@@ -336,7 +336,7 @@ def assessment_as_text(found: Assessment, language: str) -> str:
     )
 
 
-def _table(rows: Sequence[Sequence[str]], left: Sequence[int] = (0,)) -> str:
+def table(rows: Sequence[Sequence[str]], left: Sequence[int] = (0,)) -> str:
     """Columns side by side; those named in `left` begin at the left, the others end at the right."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return "\n".join(

@@ -42,15 +42,17 @@ def worker(config: ConfigOption = None, data: DataOption = None) -> None:
 def _classifier(settings: Settings, company: Config) -> "Classifier":
     """The active model, with the shadow model beside it where there is one."""
     from silofrei.routing.classifier.active import ActiveClassifier
+    from silofrei.routing.classifier.encoder.opened import live
     from silofrei.routing.classifier.shadow import ShadowedClassifier
     from silofrei.routing.classifier.stored import ModelError
-    from silofrei.routing.metrics import begin_shadow_series
+    from silofrei.routing.metrics import begin_encoder_series, begin_shadow_series
 
+    begin_encoder_series()
     active = ActiveClassifier(company_registry(settings, company), company.thresholds)
     if settings.shadow_model is None:
         return active
     try:
-        candidate = load_model(settings, company, settings.shadow_model)
+        candidate = live(load_model(settings, company, settings.shadow_model))
     except ModelError as error:
         raise ConfigurationError(f"SILOFREI_SHADOW_MODEL={settings.shadow_model!r}: {error}; or unset it") from None
     begin_shadow_series()

@@ -7,7 +7,8 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 
-from silofrei.routing.classifier.model import LinearClassifier, TextInput
+from silofrei.routing.classifier.encoder.opened import Loaded, live
+from silofrei.routing.classifier.model import TextInput
 from silofrei.routing.classifier.registry import PACKAGED_NAME, Registry
 from silofrei.routing.classifier.stored import ModelError
 from silofrei.schemas.classification import Classification
@@ -40,7 +41,7 @@ class ActiveClassifier:
         self._seen: _Signature | object = object()
         self._told = ""
         self._name = PACKAGED_NAME
-        self._current: LinearClassifier | None = None
+        self._current: Loaded | None = None
         self._looked = clock()
         self._look()
         if self._current is None:
@@ -65,7 +66,7 @@ class ActiveClassifier:
         return self._running.classify(inputs, explain=explain)
 
     @property
-    def _running(self) -> LinearClassifier:
+    def _running(self) -> Loaded:
         if self._current is None:
             raise RuntimeError("no model was loaded")
         return self._current
@@ -76,10 +77,10 @@ class ActiveClassifier:
             return
         try:
             name = self._registry.pointer().active
-            if self._current is None or name != self._name:
-                loaded = self._registry.load(name, self._thresholds)
-                log.info("The model %s ('%s') answers from now on", loaded.model, name)
-                self._current, self._name = loaded, name
+            # Also where the name is the same: so `silofrei model use NAME` brings back an encoder that was repaired.
+            loaded = live(self._registry.load(name, self._thresholds))
+            log.info("The model %s ('%s') answers from now on", loaded.model, name)
+            self._current, self._name = loaded, name
         except Exception as error:
             # Whatever it is: thrown here, it would make dead letters of the mentions of this batch. Not remembered as
             # seen, so that a model that was repaired in its place is taken at the next look.

@@ -4,6 +4,8 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict
 
+from silofrei.routing.classifier.encoder.files import find_files
+from silofrei.routing.classifier.encoder.stage import read_stage
 from silofrei.routing.classifier.registry import PACKAGED_NAME, Registry
 from silofrei.routing.classifier.stored import ModelError, read_model
 
@@ -50,12 +52,15 @@ def overview(registry: Registry) -> Overview:
 def _entry(registry: Registry, name: str, active: bool) -> ModelEntry:
     try:
         model = read_model(registry.place(name)).name
+        stage = read_stage(registry.source(name))
+        if stage:
+            find_files(stage.folder(registry.data))
         card = registry.card(name)
         reached = card.get("held_out") or {}
         return ModelEntry(
             name=name,
             active=active,
-            model=model,
+            model=f"{model}+{stage.name}" if stage else model,
             trained_at=card.get("trained_at"),
             corrections=card.get("corrections") or 0,
             macro_f1=(reached.get("all") or {}).get("macro_f1"),

@@ -1,6 +1,7 @@
 """The models of a company on disk: which there are, which one is active, and which was before.
 
     DATA/models/<name>/model.npz, model.json     as stored.py writes them
+    DATA/models/<name>/encoder.npz, .json        where an encoder stands behind it, as encoder/stage.py writes them
     DATA/models/active.json                      the pointer: the active model and those before it
 
 Owns: names, the pointer and its history. Refuses: answering (model.py) and training (retrain.py). The packaged model
@@ -16,11 +17,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from silofrei.routing.classifier.encoder.opened import Loaded, behind, open_stage
 from silofrei.routing.classifier.model import LinearClassifier, load_classifier
 from silofrei.routing.classifier.stored import PACKAGED, ModelError, read_card, read_model
 from silofrei.schemas.base import Moment
@@ -68,11 +71,18 @@ class Registry:
     Args:
         folder: where they are.
         words: what the company says of its own words; whichever model is loaded goes by them.
+        encoder_threads: of the processor, for one text, where an encoder stands behind a model.
     """
 
-    def __init__(self, folder: Path, words: OwnWords | None = None) -> None:
+    def __init__(self, folder: Path, words: OwnWords | None = None, encoder_threads: int = 1) -> None:
         self.folder = folder
+        self.encoder_threads = encoder_threads
         self._words = words or OwnWords()
+
+    @property
+    def data(self) -> Path:
+        """DATA, at which the path of an encoder begins that lies there."""
+        return self.folder.parent
 
     @property
     def pointer_path(self) -> Path:
@@ -98,13 +108,39 @@ class Registry:
             raise NoSuchModel(f"there is no model '{name}' in {self.folder}; use one of {known}")
         return self.folder / name
 
-    def load(self, name: str, thresholds: Thresholds) -> LinearClassifier:
-        """The classifier of a model.
+    def source(self, name: str) -> Traversable:
+        """Where the files of a model lie, the packaged one's too.
+
+        Raises:
+            NoSuchModel: there is none of this name.
+        """
+        return self.place(name) or files("silofrei.routing.classifier") / PACKAGED
+
+    def load(self, name: str, thresholds: Thresholds) -> Loaded:
+        """The classifier of a model; an encoder behind it that cannot be used is logged and left out.
+
+        Raises:
+            ModelError: there is none of this name, or it cannot be used.
+        """
+        place = self.place(name)
+        return self.load_linear(name, thresholds) if place is None else self.load_from(place, thresholds)
+
+    def load_linear(self, name: str, thresholds: Thresholds) -> LinearClassifier:
+        """The classifier of a model without what stands behind it.
 
         Raises:
             ModelError: there is none of this name, or it cannot be used.
         """
         return load_classifier(thresholds, self.place(name), self._words)
+
+    def load_from(self, place: Path, thresholds: Thresholds) -> Loaded:
+        """As `load`, from a folder: one of these models, or one in the making.
+
+        Raises:
+            ModelError: it cannot be used.
+        """
+        linear = load_classifier(thresholds, place, self._words)
+        return behind(linear, place, self.data, thresholds, self.encoder_threads)
 
     def card(self, name: str) -> dict[str, Any]:
         """The card of a model: when it was trained, on what, and what it reached.
@@ -112,7 +148,7 @@ class Registry:
         Raises:
             ModelError: there is none of this name, or its card cannot be read.
         """
-        return read_card(self.place(name) or files("silofrei.routing.classifier") / PACKAGED)
+        return read_card(self.source(name))
 
     def pointer(self) -> Pointer:
         """What is active.
@@ -140,7 +176,7 @@ class Registry:
         Raises:
             ModelError: there is no such model, it cannot be used, or the pointer cannot be written; nothing changed.
         """
-        read_model(self.place(name))
+        self.check(name)
         try:
             before = self.pointer()
         except ModelError:
@@ -164,10 +200,20 @@ class Registry:
         if not now.history:
             raise NothingBefore(f"no model was active before '{now.active}'; `silofrei model list` shows all")
         name = now.history[-1].model
-        read_model(self.place(name))
+        # An encoder behind it that is gone is logged and does not stand in the way: its linear model answers.
+        self.load(name, Thresholds())
         pointer = Pointer(active=name, since=at, history=now.history[:-1])
         self._write(pointer)
         return pointer
+
+    def check(self, name: str) -> None:
+        """See that a model can be used, and the encoder where one stands behind it.
+
+        Raises:
+            ModelError: one of them cannot.
+        """
+        read_model(self.place(name))
+        open_stage(self.source(name), self.data, self.encoder_threads)
 
     def check_new(self, name: str) -> None:
         """See that a new model may have this name.

@@ -4,7 +4,8 @@ Owns: what is trained on and what is held out, the comparison, storing. Refuses:
 verdict (gate.py). Needs the extra `train`.
 
 A tenth of the corpus and a fifth of the corrections are never trained on. Which ones hangs on the texts alone, so it is
-the same in every training, and an active model that learned from earlier corrections has not seen these either.
+the same in every training, and an active model that learned from earlier corrections has not seen these either. An
+encoder behind the active model stands behind the new one, too: its head hangs on the corpus alone.
 """
 
 import hashlib
@@ -19,11 +20,13 @@ from threadpoolctl import threadpool_limits
 
 from silofrei.routing.classifier.assess import assess
 from silofrei.routing.classifier.corpus_rows import Row, load_corpus
+from silofrei.routing.classifier.encoder.opened import Loaded
+from silofrei.routing.classifier.encoder.stage import carry
 from silofrei.routing.classifier.evaluate import by_language
 from silofrei.routing.classifier.gate import Verdict, judge
 from silofrei.routing.classifier.labelled import Labelled, labelled
 from silofrei.routing.classifier.lexicon import Lexicon, packaged_lexicon
-from silofrei.routing.classifier.model import LinearClassifier, TextInput, load_classifier
+from silofrei.routing.classifier.model import TextInput
 from silofrei.routing.classifier.registry import Registry
 from silofrei.routing.classifier.retrained import Trained
 from silofrei.routing.classifier.stored import Weights, read_card, write_card, write_model
@@ -115,13 +118,15 @@ def retrain(
     """
     registry.check_new(name)
     thresholds = Thresholds()
-    active = registry.load(registry.pointer().active, thresholds)
+    before = registry.pointer().active
+    active = registry.load(before, thresholds)
     parts = split(load_corpus() if corpus is None else corpus, _spoken(corrections, active), weight)
     with threadpool_limits(1):  # as train.py does: the same texts give the same model
         weights = trainer(parts.seen, packaged_lexicon(), parts.weights, parts.learned)
     with _throwaway() if dry_run else registry.workshop() as made:
         write_model(made, weights, {"name": f"linear-{name}"})
-        candidate = load_classifier(thresholds, made)
+        carry(registry.source(before), made)
+        candidate = registry.load_from(made, thresholds)
         sets = {one: (assess(active, rows), assess(candidate, rows)) for one, rows in parts.held_out.items()}
         verdict = judge(sets, tolerance)
         card = _card(candidate, active, parts, tolerance, verdict, at)
@@ -148,7 +153,7 @@ def _throwaway() -> Iterator[Path]:
         yield Path(folder)
 
 
-def _spoken(corrections: Sequence[Labelled], active: LinearClassifier) -> list[Labelled]:
+def _spoken(corrections: Sequence[Labelled], active: Loaded) -> list[Labelled]:
     """The corrections with their languages, as the active model tells them where nobody did."""
     silent = [one for one in corrections if one.lang is None]
     told = iter(active.classify([TextInput(one.text) for one in silent], explain=False))
@@ -160,8 +165,8 @@ def _row(one: Labelled) -> Row:
 
 
 def _card(
-    candidate: LinearClassifier,
-    active: LinearClassifier,
+    candidate: Loaded,
+    active: Loaded,
     parts: Parts,
     tolerance: float,
     verdict: Verdict,

@@ -7,7 +7,7 @@ the card beside the arrays says what the model reached there.
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import scipy.optimize
@@ -161,6 +161,18 @@ def evened(rows: Sequence[Row], labels: Labels) -> NDArray[np.float64]:
     return weights
 
 
+class Fitted(NamedTuple):
+    """A model, and what it is worth on texts of others than those it learned from.
+
+    Attributes:
+        weights: of the model.
+        apart: (rows, labels) logits of each row by the one model of the mean that was trained without its part.
+    """
+
+    weights: Weights
+    apart: NDArray[np.float64]
+
+
 def train(
     rows: Sequence[Row], lexicon: Lexicon, weights: Sequence[float] | None = None, corrections: int = 0
 ) -> Weights:
@@ -172,6 +184,13 @@ def train(
         weights: how much each row counts, 1 where they are left out.
         corrections: so many of the last rows are a company's own; the model leans towards the shares of their labels.
     """
+    return train_apart(rows, lexicon, weights, corrections).weights
+
+
+def train_apart(
+    rows: Sequence[Row], lexicon: Lexicon, weights: Sequence[float] | None = None, corrections: int = 0
+) -> Fitted:
+    """As `train`, with what each row gets from a model that has not seen its part."""
     texts = batch([fold(row.text).text for row in rows])
     english = np.array([row.language is Language.ENGLISH for row in rows])
     features = extract(texts, Words(texts), lexicon, english)
@@ -201,7 +220,7 @@ def train(
     chances = scaled / scaled.sum(axis=1, keepdims=True)
     sparse = np.zeros((1 << BITS, len(LABELS)), dtype=np.float32)
     sparse[used] = linear[: len(used)] * np.sqrt(rarity[used])[:, None]
-    return Weights(
+    made = Weights(
         sparse=sparse,
         rarity=rarity,
         words=word_odds(texts, features, labels, given),
@@ -212,6 +231,7 @@ def train(
         lexicon=lexicon,
         aspects=train_aspects(rows, texts, features, chances, part, temperature),
     )
+    return Fitted(made, logits)
 
 
 def main(folder: Path) -> None:
