@@ -54,7 +54,7 @@ def measure(texts: int, rounds: int) -> dict[str, Any]:
         }
         for answer in systems.values():
             answer(chosen[:BATCH])
-        # As the worker does: else each collection looks through the corpus and the peer's vocabulary, for whoever is on.
+        # As the worker does: else each collection looks through the corpus and the peer's vocabulary too.
         gc.collect()
         gc.freeze()
         speeds: dict[str, list[float]] = {name: [] for name in systems}
