@@ -20,12 +20,13 @@ from starlette.staticfiles import StaticFiles
 
 from silofrei.desk import actions, api, pages, report_page
 from silofrei.desk.frame import Desk, ReportSource, load_templates
-from silofrei.desk.guard import FormTokens, Guard, HeadAsGet, is_loopback
+from silofrei.desk.guard import FormTokens, Guard, HeadAsGet
 from silofrei.desk.problems import add_problem_pages
 from silofrei.desk.report import Report, build_report
 from silofrei.desk.words import LOCALES, Words
 from silofrei.routing.queue.queue import TicketQueue
 from silofrei.schemas.config import Config
+from silofrei.schemas.loopback import is_loopback
 from silofrei.schemas.settings import ConfigurationError, Settings
 
 log = logging.getLogger(__name__)

@@ -4,12 +4,13 @@ Owns: the fields that start with `second_opinion_` and what must hold among them
 (settings.py, whose class these join).
 """
 
-from ipaddress import ip_address
 from typing import Annotated, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, StringConstraints, field_validator, model_validator
 from pydantic_settings import BaseSettings
+
+from silofrei.schemas.loopback import is_loopback
 
 _URL = "SILOFREI_SECOND_OPINION_URL"
 _PATH = "/chat/completions"
@@ -91,18 +92,9 @@ def _wrong_address(url: str, *, plain: bool) -> str | None:
         return "must end with its path; leave out what follows ? or #"
     if parts.path.rstrip("/").endswith(_PATH):
         return f"is the base address; leave out {_PATH}"
-    if parts.scheme == "http" and not plain and not _loopback(host):
+    if parts.scheme == "http" and not plain and not is_loopback(host):
         return (
             f"texts would travel unencrypted to {host}; use https://, or allow it with "
             "SILOFREI_SECOND_OPINION_PLAIN_HTTP=true in a network that is yours"
         )
     return None
-
-
-def _loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -13,11 +13,11 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Mapping
-from ipaddress import ip_address
 from pathlib import Path
 from typing import IO, NamedTuple
 
 from silofrei.routing.classifier.encoder.files import LARGEST, MODEL, PLACES, TOKENIZER, EncoderError
+from silofrei.schemas.loopback import is_loopback
 
 TIMEOUT = 30.0
 """Longest wait for the next bytes, seconds."""
@@ -107,19 +107,12 @@ def check_url(url: str) -> str:
 
 def _check_way(url: str) -> str:
     parts = urllib.parse.urlsplit(url)
-    if parts.scheme == "https" or (parts.scheme == "http" and _is_here(parts.hostname or "")):
+    if parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or "")):
         return url
     raise EncoderError(
         f"{parts.scheme}://{parts.hostname}: anybody on the way could change what comes; only https is fetched from, "
         f"or http on this machine"
     )
-
-
-def _is_here(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):

@@ -4,8 +4,9 @@ import pytest
 from starlette.datastructures import Headers
 
 from silofrei.desk.forms import Form, local_path
-from silofrei.desk.guard import FormTokens, host_name, is_loopback, same_origin
+from silofrei.desk.guard import FormTokens, host_name, same_origin
 from silofrei.desk.visitor import NAME_LIMIT, clean_name
+from silofrei.schemas.loopback import is_loopback
 
 
 @pytest.mark.parametrize("header", ["localhost", "LOCALHOST:8080", "127.0.0.1", "127.8.9.1:80", "[::1]:8080", "[::1]"])
