@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from silofrei.deploy.cli.company_models import company_registry, load_model
+from silofrei.deploy.cli.company_models import company_registry
 from silofrei.deploy.cli.context import (
     WRONG,
     ConfigOption,
@@ -118,7 +118,7 @@ def _model(settings: Settings, company: Config) -> Check:
         registry = company_registry(settings, company)
         name = registry.pointer().active
         registry.check(name)
-        return Check("model", True, f"{load_model(settings, company, name).model} ({name})")
+        return Check("model", True, f"{registry.load(name, company.thresholds).model} ({name})")
     except ConfigurationError as error:
         fix = f"`silofrei model use {PACKAGED_NAME}`, or another of `silofrei model list`; else install silofrei again"
         return Check("model", False, str(error), fix)

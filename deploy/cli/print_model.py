@@ -278,7 +278,25 @@ def assessment_as_text(found: Assessment, language: str) -> str:
         for one in found.bins
         if one.texts
     ]
-    second, mood, urgency = found.secondary, found.mood, found.urgency
+    second, further = found.secondary, list[str]()
+    if mood := found.mood:
+        further.append(
+            says["mood"].format(
+                f1=words.figure(mood.macro_f1),
+                accuracy=words.figure(mood.accuracy),
+                error=words.figure(mood.calibration_error),
+                texts=words.number(mood.texts),
+            )
+        )
+    if urgency := found.urgency:
+        further.append(
+            says["urgency"].format(
+                top=words.percent(urgency.urgent_of_top),
+                all=words.percent(urgency.urgent),
+                error=words.figure(urgency.calibration_error),
+                texts=words.number(urgency.texts),
+            )
+        )
     return "\n".join(
         [
             says["figures"].format(model=found.model, texts=words.number(found.texts)),
@@ -308,30 +326,7 @@ def assessment_as_text(found: Assessment, language: str) -> str:
                 wanted=words.number(second.wanted),
                 texts=words.number(second.texts),
             ),
-            *(
-                [
-                    says["mood"].format(
-                        f1=words.figure(mood.macro_f1),
-                        accuracy=words.figure(mood.accuracy),
-                        error=words.figure(mood.calibration_error),
-                        texts=words.number(mood.texts),
-                    )
-                ]
-                if mood
-                else ()
-            ),
-            *(
-                [
-                    says["urgency"].format(
-                        top=words.percent(urgency.urgent_of_top),
-                        all=words.percent(urgency.urgent),
-                        error=words.figure(urgency.calibration_error),
-                        texts=words.number(urgency.texts),
-                    )
-                ]
-                if urgency
-                else ()
-            ),
+            *further,
         ]
     )
 

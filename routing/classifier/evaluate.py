@@ -55,12 +55,17 @@ def evaluate(classifier: Judge, rows: Sequence[Row]) -> Evaluation:
 
 
 def by_language(classifier: Judge, rows: Sequence[Row]) -> dict[str, dict[str, Any]]:
-    """Figures for `all` rows, `de` and `en`, as a card holds them; a set without rows is left out."""
-    probabilities = classifier.probabilities([TextInput(row.text) for row in rows])
+    """Figures of `classifier` for each of `figures_by_language`, as a card holds them."""
+    found = figures_by_language(rows, classifier.probabilities([TextInput(row.text) for row in rows]))
+    return {name: asdict(one) for name, one in found.items()}
+
+
+def figures_by_language(rows: Sequence[Row], probabilities: NDArray[np.float64]) -> dict[str, Evaluation]:
+    """Figures of `probabilities` (rows, labels) for `all` rows, `de` and `en`; a set without rows is left out."""
     spoken = np.array([row.language.value for row in rows])
     sets = {"all": spoken != "", **{code: spoken == code for code in ("de", "en")}}
     return {
-        name: asdict(figures([row for row, own in zip(rows, here, strict=True) if own], probabilities[here]))
+        name: figures([row for row, own in zip(rows, here, strict=True) if own], probabilities[here])
         for name, here in sets.items()
         if here.any()
     }

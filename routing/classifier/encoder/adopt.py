@@ -34,7 +34,7 @@ from silofrei.routing.classifier.encoder.stage import (
     write_stage,
     write_stage_card,
 )
-from silofrei.routing.classifier.evaluate import Evaluation, figures
+from silofrei.routing.classifier.evaluate import Evaluation, figures_by_language
 from silofrei.routing.classifier.gate import judge
 from silofrei.routing.classifier.labelled import labelled
 from silofrei.routing.classifier.lexicon import LABELS, Lexicon, packaged_lexicon
@@ -106,17 +106,17 @@ def adopt(
     stage = Stage({language: voices[language].fitted.head for language in mixes}, card)
 
     began = perf_counter()
-    found = {HEAD: _held_out(tests, _alone(voices, tests, _encode(encoder, tests)))}
+    found = {HEAD: figures_by_language(tests, _alone(voices, tests, _encode(encoder, tests)))}
     milliseconds = (perf_counter() - began) / len(tests) * 1000
     inputs = [TextInput(row.text) for row in tests]
-    found[LOCAL] = _held_out(tests, local.probabilities(inputs))
+    found[LOCAL] = figures_by_language(tests, local.probabilities(inputs))
     if not mixes:
         return Adopted(local.model, None, False, len(seen), mixes, 0.0, milliseconds, found, None)
     with _workshop(registry, dry_run) as place:
         made = Path(place)
         _copy(registry.source(base), made)
         both = CascadedClassifier(local, write_stage(made, stage), encoder, thresholds)
-        found[BOTH] = _held_out(tests, both.probabilities(inputs))
+        found[BOTH] = figures_by_language(tests, both.probabilities(inputs))
         asked = float(np.mean([both.asks(answer) for answer in local.classify(inputs, explain=False)]))
         sets = [labelled(row) for row in tests]
         verdict = judge({CORPUS: (assess(local, sets), assess(both, sets))}, tolerance)
@@ -171,11 +171,3 @@ def _workshop(registry: Registry, dry_run: bool) -> AbstractContextManager[Path 
 def _copy(source: Traversable, made: Path) -> None:
     for name in (ARRAYS, CARD):
         (made / name).write_bytes((source / name).read_bytes())
-
-
-def _held_out(rows: Sequence[Row], chances: Chances) -> dict[str, Evaluation]:
-    """Figures for all texts and by language."""
-    kept = {"all": list(range(len(rows)))}
-    for language in (Language.GERMAN, Language.ENGLISH):
-        kept[language.value] = [number for number, row in enumerate(rows) if row.language is language]
-    return {name: figures([rows[n] for n in own], chances[own]) for name, own in kept.items() if own}
